@@ -1,0 +1,1 @@
+"""The conformance cases: pytest modules, one directory a role."""

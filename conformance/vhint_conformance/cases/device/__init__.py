@@ -1,0 +1,1 @@
+"""Cases that judge a device: the suite is the driver."""

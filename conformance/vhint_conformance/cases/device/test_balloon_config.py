@@ -1,0 +1,138 @@
+"""The balloon's config space: num_pages and actual."""
+
+from __future__ import annotations
+
+from vhint.guest import requests
+from vhint.wire import config
+from vhint.wire.features import Feature, Features
+from vhint.wire.status import DeviceStatus
+from vhint_conformance.bench import Bench
+from vhint_conformance.case import Capability, case
+from vhint_conformance.cases.tools import number, pfns, write_number
+from vhint_conformance.variants import NO_RINGS
+
+FIELDS = {
+    Feature.FREE_PAGE_HINT: ("free_page_hint_cmd_id",),
+    Feature.PAGE_POISON: ("free_page_hint_cmd_id", "poison_val"),
+    Feature.HINTING: ("hint_max_count", "hint_min_order"),
+}
+"""The fields that a feature brings."""
+
+ALL_OPTIONAL = (
+    Feature.MUST_TELL_HOST,
+    Feature.STATS_VQ,
+    Feature.PAGE_POISON,
+    Feature.PAGE_REPORTING,
+    Feature.HINTING,
+    Feature.HINTING_BITMAP,
+    Feature.VERSION_1,
+)
+
+
+@case("balloon.device.config-actual-readback", id="balloon.actual-readback", rings=NO_RINGS)
+def test_actual_readback(bench: Bench) -> None:
+    """`actual` reads back as the driver wrote it."""
+    bench.start()
+    for value in (1, 0x01020304, 0):
+        write_number(bench, "actual", value)
+        found = number(bench, "actual")
+        bench.require(
+            found == value,
+            "balloon.device.config-actual-readback",
+            expected=f"actual {value:#x}",
+            seen=f"{found:#x}",
+        )
+
+
+@case("balloon.device.config-actual-writable", id="balloon.actual-any-value")
+def test_actual_any_value(bench: Bench) -> None:
+    """Any value may be written to `actual`, and the queues go on."""
+    bench.start()
+    for value in (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 256):
+        write_number(bench, "actual", value)
+        bench.exchange(requests.inflate(pfns(bench, 1)), "balloon.device.config-actual-writable")
+
+
+@case("balloon.device.config-target-not-writable", id="balloon.target-read-only", rings=NO_RINGS)
+def test_target_read_only(bench: Bench) -> None:
+    """Writing num_pages changes nothing."""
+    bench.start()
+    before = number(bench, "num_pages")
+    write_number(bench, "num_pages", before + 5)
+    found = number(bench, "num_pages")
+    bench.require(
+        found == before,
+        "balloon.device.config-target-not-writable",
+        expected=f"num_pages {before}",
+        seen=str(found),
+    )
+
+
+@case("balloon.device.config-odd-access-survived", id="balloon.config-odd-access")
+def test_odd_access(bench: Bench) -> None:
+    """Odd accesses to config space, and beyond its end, change no other field."""
+    bench.start()
+    before = others(bench)
+    write_number(bench, "actual", 0x01020304)
+    write_number(bench, "actual", 0)
+    end = 256 - config.field_size("actual")
+    for offset, length in ((1, 1), (3, 2), (7, 3), (end, 4)):
+        bench.transport.read_config(offset, length)
+    bench.transport.write_config(end, b"\xff" * 4)
+    bench.require(
+        others(bench) == before and not bench.status() & DeviceStatus.NEEDS_RESET,
+        "balloon.device.config-odd-access-survived",
+        expected=f"{before} and a working device",
+        seen=f"{others(bench)}, {bench.status()!r}",
+    )
+    bench.exchange(requests.inflate(pfns(bench, 1)), "balloon.device.config-odd-access-survived")
+
+
+@case(
+    "balloon.device.config-size-constant",
+    id="balloon.config-size-constant",
+    capabilities=[Capability.SHOWS_CONFIG],
+    rings=NO_RINGS,
+)
+def test_config_size(bench: Bench) -> None:
+    """What lies where in config space does not depend on the accepted features."""
+    seen = set()
+    for accept in (Features.of(Feature.VERSION_1), bench.offered & Features.of(*ALL_OPTIONAL)):
+        bench.start(accept=accept)
+        seen.add(bench.transport.read_config(0, 32))
+        bench.reset()
+    bench.require(
+        len(seen) == 1,
+        "balloon.device.config-size-constant",
+        expected="the same 32 bytes of config space",
+        seen=" and ".join(data.hex() for data in sorted(seen)),
+    )
+
+
+@case(
+    "balloon.device.config-target-readable",
+    id="balloon.target-follows-host",
+    capabilities=[Capability.SETS_BALLOON_SIZE],
+    rings=NO_RINGS,
+)
+def test_target(bench: Bench) -> None:
+    """num_pages shows what the host asked for, time after time."""
+    bench.start()
+    for pages in (256, 1, 4000, 0):
+        bench.control.set_balloon_size(pages)
+        bench.transport.settle()
+        found = number(bench, "num_pages")
+        bench.require(
+            found == pages,
+            "balloon.device.config-target-readable",
+            expected=f"num_pages {pages}",
+            seen=str(found),
+        )
+
+
+def others(bench: Bench) -> dict[str, int]:
+    """Read every field that the device offers, but `actual`."""
+    fields = ["num_pages"]
+    for feature, names in FIELDS.items():
+        fields += names if feature in bench.offered else ()
+    return {name: number(bench, name) for name in fields}

@@ -1,0 +1,270 @@
+"""The hinting virtqueue: what is refused, and with which status (rule 3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from vhint.guest import Draft, requests
+from vhint.spans import PAGE
+from vhint.wire import config, hint_request
+from vhint.wire.bitmap import Bitmap
+from vhint.wire.blocks import MAX_ORDER, PFN_LIMIT
+from vhint.wire.features import Feature
+from vhint.wire.hint_ack import Status
+from vhint_conformance.bench import Bench
+from vhint_conformance.case import case
+from vhint_conformance.cases.hint_drafts import (
+    BITMAP,
+    FORMATS,
+    LARGEST,
+    NEEDS,
+    area,
+    draft_of,
+    entries,
+    expect,
+    fitting,
+    hint,
+    largest,
+    lowest,
+    need_bitmap,
+    patched,
+    untouched,
+)
+from vhint_conformance.cases.tools import number
+from vhint_conformance.verdict import NotApplicable
+
+MALFORMED, UNSUPPORTED = Status.MALFORMED, Status.UNSUPPORTED
+
+
+def refuse(
+    bench: Bench, draft: Draft, requirement: str, *allowed: Status, touched: str = ""
+) -> None:
+    """Send a request that must be refused; fail unless it is, with nothing touched."""
+    found = hint(bench, draft, refused_by=requirement)
+    expect(bench, found, requirement, *allowed)
+    untouched(bench, draft.blocks, touched or "hint.device.refusal-touches-nothing")
+
+
+@pytest.mark.parametrize("kind", [0, 3, 0x0100, 0x0101, 0xFFFF])
+@case("hint.device.refuse-unknown-type", id="hint.refuse-type", features=NEEDS)
+def test_type(bench: Bench, kind: int) -> None:
+    """A type that is not defined is UNSUPPORTED."""
+    bench.start()
+    draft = patched(draft_of(bench, "pfn"), 0, kind.to_bytes(2, "little"))
+    refuse(bench, draft, "hint.device.refuse-unknown-type", UNSUPPORTED)
+
+
+@case(
+    "hint-bitmap.device.refuse-not-negotiated",
+    id="hint-bitmap.refuse-not-negotiated",
+    features=BITMAP,
+)
+def test_not_negotiated(bench: Bench) -> None:
+    """A bitmap is UNSUPPORTED if only PFN arrays were negotiated."""
+    bench.start(without=[Feature.HINTING_BITMAP])
+    draft = draft_of(bench, "bitmap")
+    refuse(bench, draft, "hint-bitmap.device.refuse-not-negotiated", UNSUPPORTED)
+
+
+@pytest.mark.parametrize("flags", [1, 0x8000, 0xFFFF])
+@pytest.mark.parametrize("form", FORMATS)
+@case("hint.device.refuse-nonzero-flags", id="hint.refuse-flags", features=NEEDS)
+def test_flags(bench: Bench, form: str, flags: int) -> None:
+    """Flags that are not 0 are MALFORMED."""
+    bench.start()
+    draft = patched(draft_of(bench, form), 2, flags.to_bytes(2, "little"))
+    refuse(bench, draft, "hint.device.refuse-nonzero-flags", MALFORMED)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("where", ["first", "last"])
+@case("hint.device.refuse-nonzero-reserved", id="hint.refuse-reserved", features=NEEDS)
+def test_reserved(bench: Bench, form: str, where: str) -> None:
+    """A reserved field that is not 0 is MALFORMED, in the last entry as in the first."""
+    bench.start()
+    draft = draft_of(bench, form)
+    if form == "pfn":
+        last = len(draft.readable) - 4
+        offset = last if where == "last" else hint_request.HEADER_SIZE + 12
+    else:
+        offset = hint_request.HEADER_SIZE + 12
+    bad = patched(draft, offset, b"\0\0\0\x80" if where == "last" else b"\1")
+    refuse(bench, bad, "hint.device.refuse-nonzero-reserved", MALFORMED)
+
+
+@case("hint-bitmap.device.refuse-nonzero-padding", id="hint-bitmap.refuse-padding", features=BITMAP)
+def test_padding(bench: Bench) -> None:
+    """A bit beyond the count is MALFORMED."""
+    bench.start()
+    start, order = area(bench, 16)
+    draft = requests.hint_bitmap(3, start, order, Bitmap.from_indices(13, [0, 5]))
+    bad = patched(draft, len(draft.readable) - 1, b"\x80")
+    refuse(bench, bad, "hint-bitmap.device.refuse-nonzero-padding", MALFORMED)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("change", [-16, -1, 1, 16])
+@case("hint.device.refuse-inexact-length", id="hint.refuse-length", features=NEEDS)
+def test_length(bench: Bench, form: str, change: int) -> None:
+    """A request that is longer or shorter than its count says is MALFORMED."""
+    bench.start()
+    draft = draft_of(bench, form)
+    raw = draft.readable[:change] if change < 0 else draft.readable + bytes(change)
+    refuse(
+        bench,
+        replace(draft, readable=raw),
+        "hint.device.refuse-inexact-length",
+        MALFORMED,
+    )
+
+
+@pytest.mark.parametrize("order", [MAX_ORDER + 1, 63, 64, 0xFFFFFFFF])
+@pytest.mark.parametrize("form", FORMATS)
+@case("hint.device.refuse-order-over-40", id="hint.refuse-order", features=NEEDS)
+def test_order(bench: Bench, form: str, order: int) -> None:
+    """An order above 40 is MALFORMED."""
+    bench.start()
+    draft = draft_of(bench, form, 1)
+    bad = patched(draft, hint_request.HEADER_SIZE + 8, order.to_bytes(4, "little"))
+    refuse(bench, bad, "hint.device.refuse-order-over-40", MALFORMED)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("pfn", [PFN_LIMIT, 1 << 63], ids=hex)
+@case("hint.device.refuse-past-address-limit", id="hint.refuse-address", features=NEEDS)
+def test_address(bench: Bench, form: str, pfn: int) -> None:
+    """A block that ends beyond page 2^52 is MALFORMED; it does not wrap round to low memory."""
+    bench.start()
+    draft = draft_of(bench, form, 1)
+    first = int.from_bytes(draft.readable[16:24], "little")
+    bad = patched(draft, hint_request.HEADER_SIZE, (first + pfn).to_bytes(8, "little"))
+    refuse(bench, bad, "hint.device.refuse-past-address-limit", MALFORMED)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@case(
+    "hint-pfn.device.refuse-misaligned",
+    "hint-bitmap.device.refuse-misaligned",
+    id="hint.refuse-misaligned",
+    features=NEEDS,
+)
+def test_misaligned(bench: Bench, form: str) -> None:
+    """A PFN that is not a multiple of 2^order is MALFORMED."""
+    bench.start()
+    if form == "bitmap":
+        need_bitmap(bench)
+    order = max(2, lowest(bench))
+    (whole,) = bench.blocks(1, order + 1)
+    good = (whole.start // PAGE, order)
+    for cookie, beside in enumerate((1 << (order - 1), 1, (1 << order) - 1), 2):
+        pfn = whole.start // PAGE + beside
+        if form == "pfn":
+            draft = requests.hint_blocks(cookie, [(pfn, order)])
+            if largest(bench) > 1 and fitting(bench, 2) > 1:
+                refuse(bench, draft, "hint-pfn.device.refuse-misaligned", MALFORMED)
+                # The fault may be in any entry: here it is in the last one.
+                second = requests.hint_blocks(cookie + 8, [good, (pfn, order)])
+                draft = replace(second, blocks=second.blocks[:1], positions=(0,))
+        else:
+            draft = requests.hint_bitmap(cookie, pfn, order, Bitmap.from_indices(2, [0]))
+        refuse(bench, draft, f"hint-{form}.device.refuse-misaligned", MALFORMED)
+
+
+def with_bad_block(bench: Bench, outside: tuple[int, int]) -> Draft:
+    """Return a PFN array whose last entry is `outside`, behind good ones as far as they fit."""
+    limit = number(bench, "hint_max_count")
+    good = bench.blocks(min(fitting(bench, 3), limit - 1), lowest(bench))
+    draft = requests.hint_blocks(3, [*entries(good), outside])
+    return replace(draft, blocks=good)
+
+
+def with_bad_bit(bench: Bench, pfn: int, order: int) -> Draft:
+    """Return a bitmap that names the block (pfn, order), and good ones before it if they fit."""
+    start, lowest_order = area(bench, 2)
+    far = (pfn - start) >> order
+    most = number(bench, "hint_max_count") * config.BITMAP_COUNT_FACTOR
+    if order != lowest_order or far >= min(most, 8 * LARGEST):
+        sound = requests.hint_bitmap(3, pfn, order, Bitmap.from_indices(3, [0]))
+        return replace(sound, blocks=(), positions=())
+    sound = requests.hint_bitmap(3, start, order, Bitmap.from_indices(far + 1, [0, 1, far]))
+    return replace(sound, blocks=sound.blocks[:2], positions=sound.positions[:2])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("where", ["past-the-end", "across-the-end", "absent"])
+@case(
+    "hint.device.refuse-outside-ram",
+    "hint.device.validate-before-touch",
+    id="hint.refuse-outside-ram",
+    features=NEEDS,
+)
+def test_outside_ram(bench: Bench, form: str, where: str) -> None:
+    """One block outside RAM makes the request MALFORMED, and the good ones stay untouched."""
+    if form == "bitmap":
+        need_bitmap(bench)
+    bench.start()
+    order = lowest(bench)
+    end = max(start + length for start, length in bench.limits.ram) // PAGE
+    outside = {
+        "past-the-end": (end, order),
+        "across-the-end": (0, end.bit_length()),  # one block that reaches from 0 past the end
+        "absent": (bench.limits.absent // PAGE, order),
+    }[where]
+    draft = with_bad_block(bench, outside) if form == "pfn" else with_bad_bit(bench, *outside)
+    refuse(
+        bench,
+        draft,
+        "hint.device.refuse-outside-ram",
+        MALFORMED,
+        touched="hint.device.validate-before-touch",
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@case(
+    "hint-pfn.device.refuse-count-over-limit",
+    "hint-bitmap.device.refuse-count-over-limit",
+    id="hint.refuse-count",
+    features=NEEDS,
+)
+def test_count_over_limit(bench: Bench, form: str) -> None:
+    """One more than the limit is UNSUPPORTED; so is a count that the bytes do not bear out."""
+    limit = largest(bench)
+    order = lowest(bench)
+    bench.start()
+    slug = f"hint-{form}.device.refuse-count-over-limit"
+    count = limit + 1 if form == "pfn" else limit * config.BITMAP_COUNT_FACTOR + 1
+    if form == "bitmap":
+        need_bitmap(bench)
+    if 16 * limit > LARGEST:
+        bench.observations["limit"] = f"{limit}: too large for a whole request beyond it"
+    elif form == "pfn":
+        (place,) = entries(bench.blocks(1, order))
+        draft = requests.hint_blocks(2, [place] * count, results=0)
+        refuse(bench, replace(draft, blocks=draft.blocks[:1], positions=(0,)), slug, UNSUPPORTED)
+    else:
+        start, _ = area(bench, 1)
+        bits = Bitmap.from_indices(count, [0])
+        refuse(bench, requests.hint_bitmap(2, start, order, bits, results=0), slug, UNSUPPORTED)
+    huge = patched(draft_of(bench, form), 4, b"\xff\xff\xff\xff")  # two faults: either status
+    refuse(bench, huge, slug, UNSUPPORTED, MALFORMED)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@case("hint.device.refuse-order-under-minimum", id="hint.refuse-small-order", features=NEEDS)
+def test_small_order(bench: Bench, form: str) -> None:
+    """An order below hint_min_order is UNSUPPORTED."""
+    order = lowest(bench)
+    if order == 0:
+        raise NotApplicable("hint_min_order is 0: there is no smaller order")
+    bench.start()
+    (place,) = bench.blocks(1, order)
+    pfn = place.start // PAGE
+    if form == "pfn":
+        draft = requests.hint_blocks(2, [(pfn, order - 1)])
+    else:
+        need_bitmap(bench)
+        draft = requests.hint_bitmap(2, pfn, order - 1, Bitmap.from_indices(2, [0]))
+    refuse(bench, draft, "hint.device.refuse-order-under-minimum", UNSUPPORTED)

@@ -1,0 +1,166 @@
+"""Page poison: what free pages read as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vhint.guest import requests
+from vhint.spans import PAGE, Span
+from vhint.wire.features import Feature
+from vhint.wire.hint_ack import Status
+from vhint_conformance.bench import Bench
+from vhint_conformance.case import Capability, case
+from vhint_conformance.cases.hint_drafts import fitting, lowest
+from vhint_conformance.cases.hinting import acknowledge
+from vhint_conformance.cases.tools import number, pfns
+from vhint_conformance.variants import NO_RINGS
+
+VALUE = 0xAAAAAAAA
+NEEDS = [Feature.PAGE_POISON]
+
+
+def poison(bench: Bench, blocks: Sequence[Span], value: int) -> None:
+    """Fill blocks as a driver must before it reports them."""
+    for block in blocks:
+        bench.memory.write(block.start, value.to_bytes(4, "little") * (block.length // 4))
+
+
+@case(
+    "balloon.device.poison-config-present",
+    "virtio.device.config-optional-when-offered",
+    id="balloon.poison-config",
+    features=NEEDS,
+    rings=NO_RINGS,
+)
+def test_config_present(bench: Bench) -> None:
+    """poison_val can be read before FEATURES_OK and is 0 at first."""
+    found = number(bench, "poison_val")
+    bench.require(
+        found == 0,
+        "balloon.device.poison-config-present",
+        expected="poison_val 0 before the driver writes it",
+        seen=f"{found:#x}",
+    )
+
+
+@case(
+    "balloon.device.poison-config-writable",
+    id="balloon.poison-readback",
+    features=NEEDS,
+    rings=NO_RINGS,
+)
+def test_readback(bench: Bench) -> None:
+    """poison_val reads back as written."""
+    bench.start(poison=VALUE)
+    found = number(bench, "poison_val")
+    bench.require(
+        found == VALUE,
+        "balloon.device.poison-config-writable",
+        expected=f"poison_val {VALUE:#x}",
+        seen=f"{found:#x}",
+    )
+
+
+@case(
+    "reporting.device.poison-preserved",
+    "reporting.device.use-every-buffer",
+    id="reporting.poison-nonzero",
+    features=[*NEEDS, Feature.PAGE_REPORTING],
+)
+def test_nonzero(bench: Bench) -> None:
+    """Reported pages go on reading as a poison value that is not 0."""
+    bench.start(poison=VALUE)
+    blocks = bench.blocks(4)
+    poison(bench, blocks, VALUE)
+    bench.exchange(requests.report(blocks), reuse=False)
+
+
+@case(
+    "reporting.device.poison-preserved",
+    "reporting.device.use-every-buffer",
+    id="reporting.poison-zero",
+    features=[*NEEDS, Feature.PAGE_REPORTING],
+)
+def test_zero(bench: Bench) -> None:
+    """Reported pages read as zeros when the poison value is 0."""
+    bench.start(poison=0)
+    blocks = bench.blocks(4)
+    poison(bench, blocks, 0)
+    bench.exchange(requests.report(blocks), reuse=False)
+    for block in blocks:
+        bench.require(
+            not any(bench.memory.peek(block)),
+            "reporting.device.poison-preserved",
+            expected="zeros",
+            seen=bench.memory.peek(block)[:16].hex(),
+            where=str(block),
+        )
+
+
+@case(
+    "balloon.device.poison-cleared-by-reset",
+    id="balloon.poison-reset",
+    features=[*NEEDS, Feature.PAGE_REPORTING],
+    capabilities=[Capability.HEARS_RESETS],
+    rings=NO_RINGS,
+)
+def test_reset(bench: Bench) -> None:
+    """poison_val is 0 again after a reset."""
+    bench.start(poison=VALUE)
+    bench.reset()
+    found = number(bench, "poison_val")
+    bench.require(
+        found == 0,
+        "balloon.device.poison-cleared-by-reset",
+        expected="poison_val 0 after a reset",
+        seen=f"{found:#x}",
+    )
+
+
+@case(
+    "balloon.device.inflate-use-every-buffer",
+    "balloon.device.inflate-containment",
+    id="balloon.inflate-with-poison",
+    features=NEEDS,
+)
+def test_inflate(bench: Bench) -> None:
+    """Inflating goes on under a poison value: deflated pages are filled by the driver."""
+    bench.start(poison=VALUE)
+    numbers = pfns(bench, 8)
+    bench.exchange(requests.inflate(numbers))
+    bench.exchange(requests.deflate(numbers))
+    bench.touch([Span(page * PAGE, PAGE) for page in numbers])
+
+
+@case(
+    "hint.device.poison-preserved",
+    "hint.device.poison-inhibited",
+    id="hint.poison-nonzero",
+    features=[*NEEDS, Feature.HINTING],
+)
+def test_hint(bench: Bench) -> None:
+    """Under a poison value accepted blocks read as it afterwards, or the answer is INHIBITED."""
+    bench.start(poison=VALUE)
+    order = lowest(bench)
+    blocks = bench.blocks(fitting(bench, 4), order)
+    poison(bench, blocks, VALUE)
+    draft = requests.hint_blocks(9, [(block.start // PAGE, order) for block in blocks])
+    answer = bench.exchange(draft, reuse=False)
+    found = acknowledge(bench, answer)
+    bench.observations["status"] = found.status.name
+    allowed = (Status.OK, Status.PARTIAL, Status.INHIBITED)
+    bench.require(
+        found.status in allowed,
+        "hint.device.poison-inhibited",
+        expected="OK, PARTIAL or INHIBITED",
+        seen=found.status.name,
+    )
+    for block in blocks:
+        held = bench.memory.peek(block)
+        bench.require(
+            held == VALUE.to_bytes(4, "little") * (block.length // 4),
+            "hint.device.poison-preserved",
+            expected=f"poison_val {VALUE:#x} throughout",
+            seen=held[:16].hex(),
+            where=str(block),
+        )

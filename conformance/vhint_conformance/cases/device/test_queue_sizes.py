@@ -1,0 +1,101 @@
+"""Queues of every size: filled to the last descriptor, and one chain as long as the queue."""
+
+from __future__ import annotations
+
+import pytest
+
+from vhint.guest import Draft, requests
+from vhint.spans import PAGE, Span
+from vhint.wire.queues import Queue
+from vhint_conformance.bench import Bench, Fate
+from vhint_conformance.case import case
+from vhint_conformance.cases.tools import not_silent, pfns
+from vhint_conformance.verdict import NotApplicable
+
+INFLATE, REPORTING = Queue.INFLATE, Queue.REPORTING
+SIZES = (1, 2, 32, 256, 1024)
+
+
+def sized(bench: Bench, size: int) -> None:
+    """Start with queues of that size; not applicable if the target's are shorter."""
+    driver = bench.start(queue_size=size)
+    short = {str(q): r.layout.size for q, r in driver.rings.items() if r.layout.size < size}
+    if len(short) == len(driver.rings):
+        raise NotApplicable(f"the target's queues are shorter than {size}: {short}")
+    bench.observations["shorter"] = short
+
+
+@pytest.mark.parametrize("size", SIZES)
+@case(
+    "virtio.device.smaller-queue-size-honoured",
+    "ring.device.drains-available",
+    "ring.device.use-chain-once",
+    "ring.device.slot-modulo-queue-size",
+    id="ring.full-queue",
+)
+def test_full(bench: Bench, size: int) -> None:
+    """A queue is filled to its last descriptor, emptied after one notification, and filled anew."""
+    sized(bench, size)
+    queue = REPORTING if REPORTING in bench.driver.rings else INFLATE
+    count = bench.driver.rings[queue].layout.size
+    (whole,) = bench.blocks(1, (count - 1).bit_length())
+    every = [Span(number * PAGE, PAGE) for number in whole.pages()][:count]
+    for _ in range(2):
+        for page in every:
+            bench.send(draft_of(queue, [page]), notify=False)
+        bench.notify(queue)
+        drain(bench, queue, count)
+        if queue is INFLATE:
+            bench.exchange(requests.deflate([page.start // PAGE for page in every]))
+        bench.touch(every)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@case(
+    "virtio.device.smaller-queue-size-honoured",
+    "reporting.device.use-every-buffer",
+    "ring.device.framing-independent",
+    id="ring.longest-chain",
+)
+def test_longest(bench: Bench, size: int) -> None:
+    """One chain may have as many descriptors as its queue, or the device says that it cannot."""
+    sized(bench, size)
+    count = bench.driver.rings[INFLATE].layout.size
+    draft = requests.inflate(pfns(bench, -(-count // 4)))
+    (place,) = bench.driver.place(draft.readable)
+    pieces = [Span(place.start + at, 1) for at in range(count - 1)]
+    pieces.append(Span(place.start + count - 1, place.length - count + 1))
+    head = bench.driver.rings[INFLATE].add(pieces, ())
+    bench.driver.note(draft, head, tuple(pieces), ())
+    bench.memory.release(draft.blocks)
+    bench.publish(INFLATE)
+    # A device may limit, within reason, how many descriptors it takes.
+    fate = not_silent(bench, INFLATE, "virtio.device.smaller-queue-size-honoured")
+    if fate is Fate.USED:
+        bench.answer(INFLATE)
+    else:
+        bench.reset()
+        bench.start(queue_size=size)
+    if REPORTING in bench.driver.rings:
+        count = bench.driver.rings[REPORTING].layout.size
+        (whole,) = bench.blocks(1, (count - 1).bit_length())
+        pages = [Span(number * PAGE, PAGE) for number in whole.pages()][:count]
+        bench.exchange(requests.report(pages))
+    bench.exchange(requests.inflate(pfns(bench, 1)))
+
+
+def drain(bench: Bench, queue: Queue, count: int) -> None:
+    """Take so many answers, and look at memory once, after the last."""
+    for _ in range(count):
+        if not bench.waits(queue):
+            bench.silent(queue, "ring.device.drains-available")
+        if bench.driver.collect(queue) is None:
+            bench.silent(queue, "ring.device.drains-available")
+    bench.observe()
+
+
+def draft_of(queue: Queue, pages: list[Span]) -> Draft:
+    """Return a request for these pages on one of the queues that take pages."""
+    if queue is REPORTING:
+        return requests.report(pages)
+    return requests.inflate([page.start // PAGE for page in pages])

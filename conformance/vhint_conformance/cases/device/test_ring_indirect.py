@@ -1,0 +1,146 @@
+"""Indirect descriptors, shown on the inflate queue."""
+
+from __future__ import annotations
+
+import pytest
+
+from vhint.guest import Draft, requests
+from vhint.spans import Span, block
+from vhint.wire.features import Feature
+from vhint.wire.queues import Queue
+from vhint.wire.vring import Descriptor, DescriptorFlag
+from vhint_conformance.bench import Bench
+from vhint_conformance.case import case
+from vhint_conformance.cases.raw import put_chain, table_bytes
+from vhint_conformance.cases.tools import need_untouched, pfns
+from vhint_conformance.variants import Rings
+from vhint_conformance.verdict import NotApplicable
+
+INFLATE = Queue.INFLATE
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+@case(
+    "ring.device.indirect-supported-when-negotiated",
+    "ring.device.indirect-table-never-written",
+    id="ring.indirect",
+    features=[Feature.INDIRECT_DESC],
+)
+def test_indirect(bench: Bench, count: int) -> None:
+    """A chain in an indirect table is processed like any other."""
+    driver = bench.start()
+    count = min(count, driver.rings[INFLATE].layout.size)
+    draft = requests.inflate(pfns(bench, count))
+    bench.exchange(
+        draft,
+        "ring.device.indirect-supported-when-negotiated",
+        indirect=True,
+        readable_pieces=(4,) * (count - 1),
+    )
+
+
+@case(
+    "ring.device.indirect-after-direct",
+    id="ring.indirect-after-direct",
+    features=[Feature.INDIRECT_DESC],
+)
+def test_indirect_after_direct(bench: Bench) -> None:
+    """Ordinary descriptors may be followed by one indirect descriptor."""
+    driver = bench.start()
+    ring = driver.rings[INFLATE]
+    bench.need_entries(INFLATE, 2)
+    # A device that takes the table itself for PFNs finds the buffer's length, 600, among them:
+    # a page that is RAM and that nobody named.
+    draft = requests.inflate(pfns(bench, 152))
+    first, second = driver.place(draft.readable, (8,))
+    table = table_of(bench, [second])
+    head = put_chain(
+        ring,
+        Descriptor(first.start, first.length, DescriptorFlag.NEXT, 1),
+        Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0),
+    )
+    driver.note(draft, head, (first, second), ())
+    bench.memory.release(draft.blocks)
+    bench.publish(INFLATE)
+    bench.answer(INFLATE, "ring.device.indirect-after-direct")
+    stray = [span for span in bench.stray_discards() if span.overlaps(block(second.length))]
+    bench.require(
+        not stray,
+        "ring.device.indirect-after-direct",
+        expected="the indirect table to be read as descriptors",
+        seen="the table itself taken for page numbers",
+        where=str(block(second.length)),
+    )
+    bench.observations["discarded_pages"] = bench.effectiveness["discarded_pages"]
+
+
+@case(
+    "ring.device.indirect-write-flag-ignored",
+    id="ring.indirect-write-flag",
+    features=[Feature.INDIRECT_DESC],
+)
+def test_indirect_write_flag(bench: Bench) -> None:
+    """The WRITE flag of the descriptor that refers to the table means nothing."""
+    driver = bench.start()
+    draft = requests.inflate(pfns(bench, 2))
+    buffers = driver.place(draft.readable)
+    table = table_of(bench, list(buffers))
+    ring = driver.rings[INFLATE]
+    flags = DescriptorFlag.INDIRECT | DescriptorFlag.WRITE
+    place = min(5, ring.layout.size - 1)
+    head = put_chain(ring, Descriptor(table.start, table.length, flags, 0), at=[place])
+    exchange_raw(bench, draft, head, buffers, "ring.device.indirect-write-flag-ignored")
+
+
+@case(
+    "ring.device.indirect-supported-when-negotiated",
+    id="ring.indirect-shuffled",
+    features=[Feature.INDIRECT_DESC],
+    rings=[Rings.SPLIT],
+)
+def test_indirect_shuffled(bench: Bench) -> None:
+    """The entries of an indirect table follow one another by their next fields alone."""
+    driver = bench.start()
+    slug = "ring.device.indirect-supported-when-negotiated"
+    draft, decoy = requests.inflate(pfns(bench, 3)), requests.inflate(pfns(bench, 1))
+    (stray,) = driver.place(decoy.readable)
+    buffers = driver.place(draft.readable, (4, 4))
+    ring = driver.rings[INFLATE]
+    if ring.layout.size < len(buffers):
+        raise NotApplicable("the queue is too small for a chain of three")
+    # Entry 0, then 3, then 2; nothing leads to entry 1.
+    entries = [
+        Descriptor(*buffers[0], DescriptorFlag.NEXT, 3),
+        Descriptor(*stray),
+        Descriptor(*buffers[2]),
+        Descriptor(*buffers[1], DescriptorFlag.NEXT, 2),
+    ]
+    (table,) = driver.place(table_bytes(ring, *entries))
+    head = put_chain(ring, Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0))
+    exchange_raw(bench, draft, head, buffers, slug)
+    bench.observe()
+    need_untouched(bench, decoy.blocks, slug, "an entry followed that no next field leads to")
+
+
+def table_of(bench: Bench, buffers: list[Span]) -> Span:
+    """Store an indirect table of device-readable buffers."""
+    last = len(buffers) - 1
+    entries = [
+        Descriptor(*buffer, DescriptorFlag.NEXT, index + 1) if index < last else Descriptor(*buffer)
+        for index, buffer in enumerate(buffers)
+    ]
+    if bench.packed:  # there the order is all that counts
+        entries = [Descriptor(*buffer) for buffer in buffers]
+    raw = table_bytes(bench.driver.rings[INFLATE], *entries)
+    (table,) = bench.driver.place(raw)
+    return table
+
+
+def exchange_raw(
+    bench: Bench, draft: Draft, head: int, readable: tuple[Span, ...], requirement: str
+) -> None:
+    """Make a hand-written chain that is in the ring available, and take its answer."""
+    bench.driver.note(draft, head, readable, ())
+    bench.memory.release(draft.blocks)
+    bench.publish(draft.queue)
+    bench.answer(draft.queue, requirement)

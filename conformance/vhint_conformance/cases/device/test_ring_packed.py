@@ -1,0 +1,206 @@
+"""What is particular to packed virtqueues, shown on the inflate queue."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from vhint.guest import requests
+from vhint.spans import Span
+from vhint.wire.features import Feature
+from vhint.wire.queues import Queue
+from vhint.wire.vring import Descriptor
+from vhint_conformance.bench import Bench
+from vhint_conformance.case import case
+from vhint_conformance.cases.raw import as_packed, ask_interrupt, put_chain
+from vhint_conformance.cases.tools import expect_interrupt, pfns
+from vhint_conformance.variants import Rings
+
+INFLATE = Queue.INFLATE
+
+packed_case = partial(case, rings=[Rings.PACKED])
+"""`case`, for packed rings only."""
+
+SIZES = (1, 2, 3, 5, 100)
+"""Sizes of queues, some of which no split queue can have."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+@packed_case(
+    "ring.device.packed-wraps",
+    "ring.device.packed-wrap-counter",
+    "ring.device.packed-use-once",
+    id="ring.packed-rounds",
+)
+def test_rounds(bench: Bench, size: int) -> None:
+    """The wrap counters of both sides change at the end of the ring, whatever its size."""
+    driver = bench.start(queue_size=size)
+    size = driver.rings[INFLATE].layout.size
+    for _ in range(min(3 * size + 1, 120)):
+        bench.exchange(requests.inflate(pfns(bench, 1)), "ring.device.packed-wrap-counter")
+
+
+@pytest.mark.parametrize("size", [3, 4, 7])
+@packed_case(
+    "ring.device.packed-list-skipped",
+    "ring.device.packed-list-in-order",
+    "ring.device.packed-one-used-per-list",
+    "ring.device.packed-wraps",
+    id="ring.packed-lists",
+)
+def test_lists(bench: Bench, size: int) -> None:
+    """Lists of several descriptors, some past the end of the ring, are used as one each."""
+    bench.start(queue_size=size)
+    bench.need_entries(INFLATE, 3)
+    for turn in range(2 * size):
+        pieces = [(), (7,), (3, 2)][turn % 3]  # numbers are cut in two: the order of bytes counts
+        draft = requests.inflate(pfns(bench, 3))
+        bench.exchange(draft, "ring.device.packed-list-skipped", readable_pieces=pieces)
+
+
+@packed_case(
+    "ring.device.packed-list-skipped", "ring.device.packed-use-once", id="ring.packed-full"
+)
+def test_full(bench: Bench) -> None:
+    """A ring that is filled to its last slot is emptied, over and over."""
+    driver = bench.start(queue_size=6)
+    ring = driver.rings[INFLATE]
+    for _ in range(5):
+        sent = 0
+        while ring.free:
+            draft = requests.inflate(pfns(bench, 2))
+            bench.send(draft, notify=False, readable_pieces=(4,) if ring.free > 1 else ())
+            sent += 1
+        bench.notify(INFLATE)
+        for _ in range(sent):
+            bench.answer(INFLATE, "ring.device.packed-list-skipped")
+
+
+@packed_case("ring.device.packed-used-id", id="ring.packed-ids")
+def test_ids(bench: Bench) -> None:
+    """A buffer id is any 16-bit number that the driver likes, and comes back as it was."""
+    driver = bench.start()
+    ring = driver.rings[INFLATE]
+    for name in (0xFFFF, ring.layout.size, 0x8000, 0, 0x7FFF):
+        draft = requests.inflate(pfns(bench, 2))
+        (place,) = driver.place(draft.readable)
+        head = put_chain(ring, Descriptor(*place), at=[name])
+        driver.note(draft, head, (place,), ())
+        bench.memory.release(draft.blocks)
+        bench.publish(INFLATE)
+        bench.answer(INFLATE, "ring.device.packed-used-id")
+
+
+@packed_case("ring.device.packed-use-only-available", id="ring.packed-not-available")
+def test_not_available(bench: Bench) -> None:
+    """A list whose first descriptor is not available yet is left alone, whatever is announced."""
+    driver = bench.start()
+    for pieces in ((), (4,)):
+        draft = requests.inflate(pfns(bench, 2))
+        driver.add(draft, readable_pieces=pieces)
+        bench.memory.release(draft.blocks)
+        bench.notify(INFLATE)
+        bench.transport.settle()
+        bench.require(
+            not driver.look(INFLATE, bench.recorder.last),
+            "ring.device.packed-use-only-available",
+            expected="a list that is not available left alone",
+            seen="it used",
+            where="inflate queue",
+        )
+        bench.publish(INFLATE)
+        bench.answer(INFLATE)
+
+
+@packed_case("ring.device.packed-no-change-after-used", id="ring.packed-used-stays")
+def test_used_stays(bench: Bench) -> None:
+    """A used descriptor stays as it is until the driver writes it."""
+    driver = bench.start()
+    layout = driver.rings[INFLATE].layout
+    bench.need_entries(INFLATE, 8)
+    for _ in range(5):
+        bench.exchange(requests.inflate(pfns(bench, 1)))
+    used = Span(layout.descriptors, 5 * layout.descriptor_span.length // layout.size)
+    before = bench.memory.read(used)
+    for _ in range(2):
+        bench.exchange(requests.inflate(pfns(bench, 1)))
+        bench.exchange(requests.deflate(pfns(bench, 1)))
+    bench.transport.settle()
+    after = bench.memory.read(used)
+    bench.require(
+        after == before,
+        "ring.device.packed-no-change-after-used",
+        expected=f"used descriptors to stay {before.hex()}",
+        seen=after.hex(),
+        where="inflate queue, slots 0 to 4",
+    )
+
+
+@packed_case("ring.device.packed-reset-state", id="ring.packed-reset-in-a-round")
+def test_reset_in_a_round(bench: Bench) -> None:
+    """A reset in the second round, whose counters are 0, sets them to 1 again."""
+    for exchanges in (3, 2, 4):
+        driver = bench.start(queue_size=2)
+        for _ in range(exchanges):
+            bench.exchange(requests.inflate(pfns(bench, 1)), "ring.device.packed-reset-state")
+        bench.observations["position"] = list(as_packed(driver.rings[INFLATE]).position)
+        bench.reset()
+    bench.start()
+    bench.exchange(requests.inflate(pfns(bench, 1)), "ring.device.packed-reset-state")
+
+
+@packed_case(
+    "ring.device.packed-notifies-at-event",
+    id="ring.packed-event-past-the-end",
+    features=[Feature.EVENT_IDX],
+)
+def test_event_past_the_end(bench: Bench) -> None:
+    """The descriptor that the driver names may lie in the next round of the ring."""
+    driver = bench.start(queue_size=3)
+    ring = driver.rings[INFLATE]
+    for turn in range(9):
+        ahead = min(turn % 3, ring.layout.size - 1)
+        bench.transport.settle()
+        bench.transport.take_interrupts()
+        ask_interrupt(ring, ahead)
+        for _ in range(ahead + 1):
+            bench.exchange(requests.inflate(pfns(bench, 1)))
+        where = f"descriptor {ahead} after {ring.used_index - ahead - 1}"
+        expect_interrupt(bench, "ring.device.packed-notifies-at-event", where)
+
+
+@packed_case(
+    "ring.device.packed-notifies-at-event",
+    id="ring.packed-event-in-a-list",
+    features=[Feature.EVENT_IDX],
+)
+def test_event_in_a_list(bench: Bench) -> None:
+    """A descriptor inside a list is passed when the list is used."""
+    driver = bench.start(queue_size=4)
+    ring = driver.rings[INFLATE]
+    bench.need_entries(INFLATE, 3)
+    for turn in range(6):
+        bench.transport.settle()
+        bench.transport.take_interrupts()
+        ask_interrupt(ring, turn % 3)
+        draft = requests.inflate(pfns(bench, 3))
+        bench.exchange(draft, readable_pieces=(4, 4))
+        where = f"descriptor {turn % 3} of a list of 3"
+        expect_interrupt(bench, "ring.device.packed-notifies-at-event", where)
+
+
+@packed_case(
+    "ring.device.packed-notifies-when-enabled",
+    id="ring.packed-enabled-under-event-idx",
+    features=[Feature.EVENT_IDX],
+)
+def test_enabled_under_event_idx(bench: Bench) -> None:
+    """With EVENT_IDX too, a driver whose flags say enable hears of every used buffer."""
+    driver = bench.start()
+    driver.rings[INFLATE].suppress_interrupts(False)
+    for _ in range(4):
+        bench.transport.settle()
+        bench.transport.take_interrupts()
+        bench.exchange(requests.inflate(pfns(bench, 1)))
+        expect_interrupt(bench, "ring.device.packed-notifies-when-enabled")

@@ -1,0 +1,177 @@
+"""Acknowledgements that cannot be: the driver believes none of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from vhint.wire.features import Feature
+from vhint.wire.queues import Queue
+from vhint_conformance.case import Capability
+from vhint_conformance.cases.driver.tools import (
+    WORK,
+    check_all_back,
+    driver_case,
+    measure,
+    press,
+    provoke,
+)
+from vhint_conformance.driver_bench import answers
+from vhint_conformance.driver_bench import offer as offers
+from vhint_conformance.driver_bench.bench import DriverBench
+
+HINTING = Queue.HINTING
+FEATURES = (Feature.HINTING,)
+RESET = "hint.driver.reset-on-bad-acknowledgement"
+
+
+@pytest.mark.parametrize("name", answers.BAD_ANSWERS)
+@driver_case(
+    "hint.driver.bad-cookie-detected",
+    "hint.driver.bad-status-detected",
+    "hint.driver.short-acknowledgement-detected",
+    "hint.driver.long-acknowledgement-detected",
+    "hint.driver.refusal-with-results-detected",
+    "hint.driver.processed-contradiction-detected",
+    "hint.driver.keep-isolated-on-bad-acknowledgement",
+    "hint.driver.no-trust-after-bad-acknowledgement",
+    RESET,
+    id="hint.driver-bad-answer",
+    features=FEATURES,
+    capabilities=[WORK, Capability.SEES_STATUS],
+)
+def test_bad_answer(bench: DriverBench, name: str) -> None:
+    """After a bad acknowledgement the driver keeps everything isolated and resets the device."""
+    device = bench.start(offers.HINTS, hold=[HINTING])
+    device.holds_reset = True
+    request = provoke(bench, HINTING)
+    gone = [span for each in bench.waiting(HINTING) for span in bench.discard(each)]
+    bad = answers.bad_answers(request)[name]
+    tickets = set(device.outstanding)
+    bench.answer(request, bad.data, bad.length)
+    bench.run(lambda: device.reset_waits, bench.session.limits.rest)
+    more = [each for each in bench.waiting(HINTING) if each.ticket not in tickets]
+    press(bench)
+    filled = bench.hole_bytes(gone, filled=True)
+    bench.require(
+        not filled,
+        "hint.driver.keep-isolated-on-bad-acknowledgement",
+        expected="outstanding blocks left alone until the reset is complete",
+        seen=f"{filled} bytes with content again",
+    )
+    bench.require(
+        device.reset_waits,
+        bad.requirement,
+        expected=f"a reset of the device that sent a bad acknowledgement ({name})",
+        seen="none",
+    )
+    bench.require(
+        not more,
+        "hint.driver.no-trust-after-bad-acknowledgement",
+        expected="no request before the reset is complete",
+        seen=f"{len(more)} requests",
+    )
+    device.finish_reset()
+    bench.idle(1.0)
+
+
+@driver_case(
+    "hint.driver.bad-id-detected",
+    RESET,
+    id="hint.driver-bad-id",
+    features=FEATURES,
+    capabilities=[WORK, Capability.SEES_STATUS],
+)
+def test_bad_id(bench: DriverBench) -> None:
+    """A used id under which no request is outstanding makes the driver reset the device."""
+    device = bench.start(offers.HINTS, hold=[HINTING])
+    device.holds_reset = True
+    provoke(bench, HINTING)
+    heads = {each.taken.chain.head for each in bench.waiting(HINTING)}
+    stray = next(n for n in range(device.queues[HINTING].layout.size) if n not in heads)
+    device.push(HINTING, stray, 16)
+    device.signal(HINTING)
+    bench.run(lambda: device.reset_waits, bench.session.limits.rest)
+    bench.require(
+        device.reset_waits,
+        "hint.driver.bad-id-detected",
+        expected="a reset of the device",
+        seen="none",
+    )
+    device.finish_reset()
+    bench.idle(1.0)
+
+
+@driver_case(
+    "hint.driver.used-id-selects",
+    "hint.driver.keep-isolated-on-bad-acknowledgement",
+    id="hint.driver-swapped-cookies",
+    features=FEATURES,
+    capabilities=[WORK, Capability.SEES_STATUS],
+)
+def test_swapped_cookies(bench: DriverBench) -> None:
+    """An answer with another request's cookie gives neither of the two back."""
+    device = bench.start(offers.PFN_HINTS, hold=[HINTING])
+    device.holds_reset = True
+    provoke(bench, HINTING)
+    first, second = bench.requests(HINTING, 2)[:2]
+    gone = [span for each in bench.waiting(HINTING) for span in bench.discard(each)]
+    bench.answer(first, answers.sound(second)[: answers.HEADER.size])
+    bench.idle(1.0)
+    press(bench)
+    filled = bench.hole_bytes(gone, filled=True)
+    bench.require(
+        not filled,
+        "hint.driver.used-id-selects",
+        expected="neither request's blocks back",
+        seen=f"{filled} bytes with content again",
+    )
+    if device.reset_waits:
+        device.finish_reset()
+    bench.idle(1.0)
+
+
+@driver_case(
+    "hint.driver.return-outstanding-after-reset",
+    RESET,
+    id="hint.driver-memory-after-bad-answer",
+    features=FEATURES,
+    capabilities=[WORK, Capability.SEES_STATUS, Capability.FILLS_MEMORY],
+)
+def test_memory_after_bad_answer(bench: DriverBench) -> None:
+    """After the reset that a bad acknowledgement leads to, the guest has all its memory."""
+    device = bench.start(offers.HINTS)
+    bench.idle(1.0)
+    whole = measure(bench)
+    bench.idle(1.0)
+    bench.held.add(HINTING)
+    request = provoke(bench, HINTING)
+    bad = answers.bad_answers(request)["cookie"]
+    bench.answer(request, bad.data, bad.length)
+    bench.run(lambda: not device.live, bench.session.limits.rest)
+    bench.require(not device.live, RESET, expected="a reset", seen=repr(device.status))
+    bench.idle(1.0)
+    check_all_back(bench, whole, HINTING)
+
+
+@driver_case(
+    "hint.driver.uncovered-results-lost",
+    "hint.driver.content-uninitialised",
+    id="hint.driver-uncovered-results",
+    features=FEATURES,
+    capabilities=[WORK],
+)
+def test_uncovered_results(bench: DriverBench) -> None:
+    """An answer of 16 bytes, without result bits, is good: every block counts as taken."""
+    device = bench.start(offers.HINTS, hold=[HINTING])
+    request = provoke(bench, HINTING)
+    bench.discard(request)
+    bench.answer(request, answers.sound(request)[: answers.HEADER.size])
+    bench.idle(1.0)
+    bench.require(
+        device.live and not device.reset_waits,
+        "hint.driver.uncovered-results-lost",
+        expected="an answer without result bits taken for a good one",
+        seen="the device reset",
+    )
+    bench.held.clear()
+    bench.idle(1.0)

@@ -1,0 +1,252 @@
+"""Reset, status, features, queues: how a driver begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from vhint.wire.features import Feature, Features
+from vhint.wire.queues import QUEUE_FEATURE, Queue
+from vhint.wire.status import DeviceStatus
+from vhint_conformance.case import Capability
+from vhint_conformance.cases.driver.tools import driver_case, provoke
+from vhint_conformance.driver_bench import offer as offers
+from vhint_conformance.driver_bench.bench import DriverBench
+from vhint_conformance.driver_bench.offer import Offer
+from vhint_conformance.verdict import fail
+
+SUBSETS = ("full", "standard", "plain", "reports", "rounds", "hints", "statistics", "gap")
+
+
+@driver_case(
+    "virtio.driver.initialisation-order",
+    "virtio.driver.features-ok-checked",
+    "virtio.driver.status-bits-kept",
+    "virtio.driver.no-config-write-before-features-ok",
+    "virtio.driver.reset-confirmed",
+    id="virtio.driver-initialisation",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_initialisation(bench: DriverBench) -> None:
+    """The driver takes the steps of initialisation in their order."""
+    bench.start(offers.STANDARD)
+    bench.require(
+        bench.status == DeviceStatus.LIVE,
+        "virtio.driver.initialisation-order",
+        expected=f"status {DeviceStatus.LIVE!r}",
+        seen=repr(bench.status),
+    )
+
+
+@pytest.mark.parametrize("name", SUBSETS)
+@driver_case(
+    "virtio.driver.accept-only-offered",
+    "virtio.driver.accept-with-prerequisites",
+    "virtio.driver.version-1-accepted",
+    "virtio.driver.offer-validated",
+    "virtio.driver.backwards-compatible",
+    id="virtio.driver-offers",
+)
+def test_offers(bench: DriverBench, name: str) -> None:
+    """The driver works with a device that offers no more than some of the features."""
+    device = bench.start(offers.OFFERS[name])
+    bench.observations["accepted"] = repr(device.accepted)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "virtio.driver.undefined-features-not-accepted",
+    "virtio.driver.undefined-features-ignored",
+    "virtio.driver.ignore-unknown-features",
+    "virtio.driver.no-sr-iov-without-capability",
+    id="virtio.driver-unknown-features",
+)
+def test_unknown_features(bench: DriverBench) -> None:
+    """The driver neither accepts bits that mean nothing to it nor gives up because of them."""
+    bench.connect(offers.UNKNOWN)
+    bench.begin()
+    bench.need_live("virtio.driver.undefined-features-ignored")
+    bench.idle(1.0)
+
+
+@driver_case(
+    "virtio.driver.no-continue-after-failure",
+    "virtio.driver.features-ok-checked",
+    id="virtio.driver-refused-features",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_refused_features(bench: DriverBench) -> None:
+    """The driver stops when the device does not agree to its features."""
+    refusing = Offer("refusing", offers.PLAIN.features, refuses=True)
+    device = bench.connect(refusing)
+    bench.begin()
+    bench.require(
+        not device.live,
+        "virtio.driver.no-continue-after-failure",
+        expected="no DRIVER_OK after FEATURES_OK read as clear",
+        seen=repr(device.status),
+    )
+    bench.observations["failed"] = DeviceStatus.FAILED in device.status
+
+
+@driver_case(
+    "virtio.driver.failed-on-error",
+    id="virtio.driver-failed-set",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_failed_is_set(bench: DriverBench) -> None:
+    """The driver says by FAILED that it has given up."""
+    refusing = Offer("refusing", offers.PLAIN.features, refuses=True)
+    device = bench.connect(refusing)
+    bench.begin()
+    bench.require(
+        DeviceStatus.FAILED in device.status,
+        "virtio.driver.failed-on-error",
+        expected="FAILED set",
+        seen=repr(device.status),
+    )
+
+
+@pytest.mark.parametrize("name", ["standard", "full", "gap"])
+@driver_case(
+    "balloon.driver.queue-map-follows-device",
+    "balloon.driver.absent-queue-not-used",
+    "hint.driver.queue-index",
+    id="balloon.driver-queue-map",
+)
+def test_queue_map(bench: DriverBench, name: str) -> None:
+    """The driver sets up the queues of what it accepted, each under its number, and no other."""
+    device = bench.start(offers.OFFERS[name])
+    expected = {
+        queue
+        for queue, feature in QUEUE_FEATURE.items()
+        if feature is None or feature in device.accepted
+    }
+    missing = expected - device.set_up
+    bench.require(
+        not missing,
+        "balloon.driver.queue-map-follows-device",
+        expected=f"queues {sorted(expected)}",
+        seen=f"nothing at the numbers of {sorted(missing)}; set up were {sorted(device.layouts)}",
+    )
+
+
+@driver_case(
+    "balloon.driver.accept-must-tell-host",
+    id="balloon.driver-must-tell-host",
+)
+def test_must_tell_host(bench: DriverBench) -> None:
+    """The driver accepts MUST_TELL_HOST."""
+    device = bench.start(offers.TELL_HOST)
+    bench.require(
+        Feature.MUST_TELL_HOST in device.accepted,
+        "balloon.driver.accept-must-tell-host",
+        expected="MUST_TELL_HOST accepted",
+        seen=repr(device.accepted),
+    )
+
+
+@driver_case(
+    "virtio.driver.no-kick-before-driver-ok",
+    "virtio.driver.pending-interrupt-at-start",
+    id="virtio.driver-no-early-kick",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_no_early_kick(bench: DriverBench) -> None:
+    """The driver notifies of nothing before DRIVER_OK, and of statistics afterwards."""
+    bench.start(offers.FULL, hold=[Queue.REPORTING, Queue.HINTING])
+    bench.idle(1.0)
+
+
+@pytest.mark.parametrize("size", [2, 8, 32, 1024])
+@driver_case(
+    "ring.driver.queue-size-within-maximum",
+    "ring.driver.queue-size-power-of-two",
+    "ring.driver.parts-aligned",
+    "ring.driver.chain-within-queue-size",
+    id="ring.driver-queue-size",
+    capabilities=[Capability.SEES_QUEUE_SIZE],
+)
+def test_queue_size(bench: DriverBench, size: int) -> None:
+    """The driver works with queues of the size that the device has, short ones too."""
+    short = Offer(f"size-{size}", offers.REPORTS.features, queue_size=size)
+    bench.start(short, hold=[Queue.REPORTING])
+    request = provoke(bench, Queue.REPORTING)
+    bench.discard(request)
+    bench.answer(request)
+    bench.held.clear()
+    bench.idle(1.0)
+
+
+@driver_case(
+    "virtio.driver.config-size-not-limited",
+    "virtio.driver.config-large-enough",
+    id="virtio.driver-long-config",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_long_config(bench: DriverBench) -> None:
+    """The driver does not mind a config space that is longer than it knows."""
+    device = bench.connect(offers.STANDARD)
+    device.config += bytes(64)
+    bench.begin()
+    bench.require(
+        device.live,
+        "virtio.driver.config-size-not-limited",
+        expected="DRIVER_OK",
+        seen=repr(device.status),
+    )
+
+
+@driver_case(
+    "virtio.driver.initialisation-order",
+    "virtio.driver.failed-then-reset",
+    id="virtio.driver-reload",
+    capabilities=[Capability.RELOADS_DRIVER],
+)
+def test_reload(bench: DriverBench) -> None:
+    """A driver that was removed and loaded again begins from the beginning."""
+    device = bench.start(offers.STANDARD)
+    bench.idle(1.0)
+    first = device.accepted
+    bench.tester.unload()
+    bench.tester.load()
+    bench.run(lambda: device.live)
+    if not device.live or device.accepted != first:
+        raise fail(
+            "virtio.driver.initialisation-order",
+            expected=f"a live driver with {first!r}",
+            seen=f"status {device.status!r}, {device.accepted!r}",
+        )
+    bench.idle(1.0)
+
+
+@driver_case(
+    "virtio.driver.config-offered-checked",
+    id="virtio.driver-absent-fields",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_absent_fields(bench: DriverBench) -> None:
+    """The driver reads and writes no field of a feature that is not offered."""
+    device = bench.start(offers.PLAIN)
+    bench.idle(1.0)
+    fields = ("free_page_hint_cmd_id", "poison_val", "hint_max_count", "hint_min_order")
+    read = [name for name in fields if bench.config_reads_of(name)]
+    bench.require(
+        not read,
+        "virtio.driver.config-offered-checked",
+        expected=f"no field but num_pages and actual read with {device.offer.features!r}",
+        seen=", ".join(read),
+    )
+
+
+@driver_case(
+    "hint.driver.accept-needs-version-1",
+    "hint-bitmap.driver.accept-needs-hinting",
+    "hint.driver.accept-excludes-access-platform",
+    "virtio.driver.accept-with-prerequisites",
+    id="hint.driver-prerequisites",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_prerequisites(bench: DriverBench) -> None:
+    """The driver leaves HINTING_BITMAP alone where HINTING is not offered."""
+    odd = Offer("odd", Features.of(Feature.VERSION_1, Feature.HINTING_BITMAP))
+    bench.start(odd)

@@ -1,0 +1,224 @@
+"""Free page hinting by rounds: command ids, STOP, and what is held until DONE."""
+
+from __future__ import annotations
+
+from vhint.spans import PAGE
+from vhint.wire.command import DONE, SIZE, STOP
+from vhint.wire.features import Feature
+from vhint.wire.queues import Queue
+from vhint_conformance.case import Capability
+from vhint_conformance.cases.driver.tools import (
+    WORK,
+    check_all_back,
+    check_content,
+    churn,
+    driver_case,
+    measure,
+)
+from vhint_conformance.driver_bench import offer as offers
+from vhint_conformance.driver_bench.bench import DriverBench
+
+FREE_PAGE = Queue.FREE_PAGE
+FEATURES = (Feature.FREE_PAGE_HINT,)
+FINISH = "free-page-hint.driver.finish-with-stop"
+ID = 0x80000002
+
+
+def commands(bench: DriverBench) -> list[int]:
+    """Return every command that was sent so far."""
+    return [int.from_bytes(data, "little") for data in bench.sent[FREE_PAGE] if len(data) == SIZE]
+
+
+def run_round(bench: DriverBench, command: int) -> int:
+    """Begin a round and let it run to its STOP; return how many pages were supplied."""
+    before, known = bench.effectiveness["offered_pages"], len(commands(bench))
+    bench.command(command)
+    bench.run(lambda: STOP.value in commands(bench)[known:])
+    said = commands(bench)[known:]
+    bench.require(
+        said[:1] == [command],
+        "free-page-hint.driver.id-first",
+        expected=f"command id {command} first",
+        seen=str(said),
+    )
+    bench.require(STOP.value in said, FINISH, expected="STOP at the end", seen=str(said))
+    bench.commands_settled()
+    return bench.effectiveness["offered_pages"] - before
+
+
+@driver_case(
+    "free-page-hint.driver.id-first",
+    "free-page-hint.driver.id-once",
+    "free-page-hint.driver.current-id-read",
+    "free-page-hint.driver.id-little-endian",
+    "free-page-hint.driver.command-size",
+    "free-page-hint.driver.supply-pages",
+    FINISH,
+    id="free-page-hint.driver-round",
+    features=FEATURES,
+)
+def test_round(bench: DriverBench) -> None:
+    """A round begins with the id that config space shows and ends with STOP."""
+    bench.start(offers.ROUNDS)
+    pages = run_round(bench, ID)
+    bench.observations["supplied_pages"] = pages
+    bench.require(
+        pages > 0,
+        "free-page-hint.driver.supply-pages",
+        expected="free pages supplied",
+        seen="none",
+    )
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "free-page-hint.driver.id-once",
+    "free-page-hint.driver.current-id-read",
+    id="free-page-hint.driver-no-second-round",
+    features=FEATURES,
+)
+def test_no_second_round(bench: DriverBench) -> None:
+    """The same id seen again, by a config interrupt that means nothing, begins no round."""
+    bench.start(offers.ROUNDS)
+    run_round(bench, ID)
+    known = len(commands(bench))
+    bench.device.signal(None)
+    bench.idle(1.0)
+    bench.require(
+        commands(bench)[known:] == [],
+        "free-page-hint.driver.id-once",
+        expected="no command",
+        seen=str(commands(bench)[known:]),
+    )
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "free-page-hint.driver.release-on-done",
+    "free-page-hint.driver.content-uninitialised",
+    id="free-page-hint.driver-released-on-done",
+    features=FEATURES,
+    capabilities=[WORK, Capability.FILLS_MEMORY],
+)
+def test_released_on_done(bench: DriverBench) -> None:
+    """After DONE the guest has all of its memory, and what it kept is intact."""
+    bench.start(offers.ROUNDS)
+    kept = bench.tester.allocate(bench.session.limits.chunk)
+    whole = measure(bench)
+    for command in (2, 0xFFFFFFFF, 3):
+        run_round(bench, command)
+        bench.command(DONE.value)
+        bench.idle(1.0)
+    check_all_back(bench, whole, FREE_PAGE)
+    check_content(bench, kept, FREE_PAGE)
+
+
+@driver_case(
+    "free-page-hint.driver.release-on-done",
+    "free-page-hint.driver.id-first",
+    id="free-page-hint.driver-rounds-without-done",
+    features=FEATURES,
+    capabilities=[WORK, Capability.FILLS_MEMORY],
+)
+def test_rounds_without_done(bench: DriverBench) -> None:
+    """Pages of a round that another followed without DONE come back with its DONE."""
+    bench.start(offers.ROUNDS)
+    whole = measure(bench)
+    for command in (2, 3, 4):
+        run_round(bench, command)
+        churn(bench)
+    bench.command(DONE.value)
+    bench.idle(1.0)
+    check_all_back(bench, whole, FREE_PAGE)
+
+
+@driver_case(
+    "free-page-hint.driver.keep-until-done",
+    "free-page-hint.driver.initialise-early-release",
+    id="free-page-hint.driver-kept-until-done",
+    features=FEATURES,
+)
+def test_kept_until_done(bench: DriverBench) -> None:
+    """Between STOP and DONE nothing fills the holes of hinted pages, with no want of memory."""
+    bench.start(offers.ROUNDS)
+    run_round(bench, ID)
+    wanted = bench.hinted
+    before = bench.hole_bytes(wanted)
+    bench.idle()
+    after = bench.hole_bytes(wanted)
+    bench.observations["released_early_pages"] = (before - after) // PAGE
+    bench.require(
+        after == before,
+        "free-page-hint.driver.keep-until-done",
+        expected="hinted pages left alone until DONE",
+        seen=f"{before - after} bytes with content again",
+    )
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "free-page-hint.driver.may-release-early",
+    "free-page-hint.driver.initialise-early-release",
+    id="free-page-hint.driver-pressure-in-round",
+    features=FEATURES,
+    capabilities=[WORK, Capability.FILLS_MEMORY],
+)
+def test_pressure_in_round(bench: DriverBench) -> None:
+    """A guest that runs out of memory while pages are held lives on, with its content."""
+    bench.start(offers.ROUNDS)
+    kept = bench.tester.allocate(bench.session.limits.chunk)
+    run_round(bench, ID)
+    full = bench.tester.fill()
+    check_content(bench, kept, FREE_PAGE)
+    check_content(bench, full, FREE_PAGE)
+    bench.tester.free(full)
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "free-page-hint.driver.stop-on-command",
+    "free-page-hint.driver.room-for-stop",
+    id="free-page-hint.driver-stopped",
+    features=FEATURES,
+)
+def test_stopped(bench: DriverBench) -> None:
+    """When config space shows STOP in the middle of a round, the driver stops supplying."""
+    bench.start(offers.ROUNDS, hold=[FREE_PAGE])
+    bench.command(ID)
+    bench.run(lambda: len(bench.waiting(FREE_PAGE)) >= 2)
+    bench.command(STOP.value)
+    bench.idle(1.0)
+    held = len(bench.waiting(FREE_PAGE))
+    bench.held.clear()
+    bench.idle(1.0)
+    bench.observations["chains_while_held"] = held
+    again = len(bench.sent[FREE_PAGE])
+    bench.idle()
+    bench.require(
+        len(bench.sent[FREE_PAGE]) == again,
+        "free-page-hint.driver.stop-on-command",
+        expected="no more pages after STOP was shown",
+        seen=f"{len(bench.sent[FREE_PAGE]) - again} chains more",
+    )
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "free-page-hint.driver.release-on-remove",
+    id="free-page-hint.driver-removed-in-round",
+    features=FEATURES,
+    capabilities=[WORK, Capability.FILLS_MEMORY, Capability.RELOADS_DRIVER],
+)
+def test_removed_in_round(bench: DriverBench) -> None:
+    """A driver that is removed while it holds hinted pages gives them all back."""
+    bench.start(offers.ROUNDS)
+    whole = measure(bench)
+    run_round(bench, ID)
+    bench.tester.unload()
+    bench.idle(1.0)
+    check_all_back(bench, whole, FREE_PAGE)

@@ -1,0 +1,103 @@
+"""Small things that several driver cases need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from vhint.spans import PAGE
+from vhint.wire.queues import Queue
+from vhint_conformance.case import Capability, Role, case
+from vhint_conformance.driver_bench.bench import DriverBench
+from vhint_conformance.driver_bench.device import Request
+from vhint_conformance.driver_bench.offer import Offer
+from vhint_conformance.targets.driver import Holding
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+driver_case = partial(case, role=Role.DRIVER)
+"""`case`, for the role of a driver."""
+
+WORK = Capability.ALLOCATES
+"""What is needed to make a driver report something when the case wants it."""
+
+EVERY_PAGE = {
+    Queue.REPORTING: "reporting.driver.return-every-page",
+    Queue.HINTING: "hint.driver.return-every-acknowledged",
+    Queue.FREE_PAGE: "free-page-hint.driver.release-on-done",
+    Queue.INFLATE: "balloon.driver.return-on-remove",
+}
+"""What a driver breaks that keeps pages which have come back over a queue."""
+
+MINE = {
+    Queue.REPORTING: "reporting.driver.never-report-in-use",
+    Queue.HINTING: "hint.driver.never-report-reallocated",
+    Queue.FREE_PAGE: "free-page-hint.driver.initialise-early-release",
+    Queue.INFLATE: "balloon.driver.never-inflate-in-use",
+}
+"""What a driver breaks whose guest loses content to a request on a queue."""
+
+
+def churn(bench: DriverBench, times: int = 1) -> None:
+    """Have memory allocated and freed in the guest, so that it has something to tell of."""
+    bench.need(WORK)
+    for _ in range(times):
+        bench.tester.free(bench.tester.allocate(bench.session.limits.chunk))
+
+
+def press(bench: DriverBench) -> None:
+    """Have as much memory used in the guest as there is, so that what it must not use shows."""
+    bench.need(WORK)
+    if bench.can(Capability.FILLS_MEMORY):
+        bench.tester.free(bench.tester.fill())
+    else:
+        churn(bench)
+    bench.look()
+
+
+def provoke(bench: DriverBench, queue: Queue, requirement: str = "") -> Request:
+    """Wait for a request on a held queue, having memory freed if none comes by itself."""
+    if not bench.run(lambda: bool(bench.waiting(queue)), bench.session.limits.rest) and bench.can(
+        WORK
+    ):
+        churn(bench)
+    return bench.request(queue, requirement)
+
+
+def start_and_provoke(bench: DriverBench, offer: Offer, queue: Queue) -> Request:
+    """Start with one queue held, and wait for a request on it."""
+    bench.start(offer, hold=[queue])
+    return provoke(bench, queue)
+
+
+def check_content(bench: DriverBench, holding: Holding, queue: Queue) -> None:
+    """Fail if a holding has lost what it was filled with."""
+    bench.require(
+        bench.tester.intact(holding),
+        MINE[queue],
+        expected=f"{holding.size} bytes that were in use all the time to keep their content",
+        seen="other content",
+        where=holding.name,
+    )
+
+
+def check_all_back(bench: DriverBench, whole: int, queue: Queue) -> None:
+    """Fail if the guest cannot allocate what it could before: some of it did not come back."""
+    holding = bench.tester.fill()
+    bench.tester.free(holding)
+    least = whole - bench.session.limits.slack
+    bench.observations["fills_mib"] = [whole >> 20, holding.size >> 20]
+    bench.require(
+        holding.size >= least,
+        EVERY_PAGE[queue],
+        expected=f"at least {least // PAGE} pages that can be allocated",
+        seen=f"{holding.size // PAGE} pages",
+    )
+
+
+def measure(bench: DriverBench) -> int:
+    """Return how many bytes the guest can allocate now; it has them all back afterwards."""
+    holding = bench.tester.fill()
+    bench.tester.free(holding)
+    return holding.size

@@ -1,0 +1,1 @@
+"""Cases about a driver and a device together, seen from outside."""

@@ -1,0 +1,1 @@
+"""The `vhint` command, one verb a file."""

@@ -1,0 +1,263 @@
+"""`vhint conform`: judge a target, requirement by requirement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from vhint.wire.queues import QueueMode
+from vhint_conformance import targets
+from vhint_conformance.case import Role
+from vhint_conformance.cli.listing import print_listing
+from vhint_conformance.collection import UsageError
+from vhint_conformance.plugin_options import rings_in
+from vhint_conformance.replay import replay_on
+from vhint_conformance.report import files, json_report, junit
+from vhint_conformance.report.console import make_console
+from vhint_conformance.report.model import ExitStatus, Report
+from vhint_conformance.report.progress import make_progress
+from vhint_conformance.report.terminal import print_report
+from vhint_conformance.runner import RunOptions, listing, run
+from vhint_conformance.selection import Level
+from vhint_conformance.targets import SpawnPer, TargetSettings
+from vhint_conformance.variants import ANY_RINGS, Rings
+from vhint_spec import registry
+
+FILE = click.Path(path_type=Path)
+
+
+class PassThrough(click.Command):
+    """A command that leaves what stands after `--` to pytest."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep click from seeing the rest."""
+        here, mark, rest = list(args), "--", []
+        if mark in here:
+            at = here.index(mark)
+            here, rest = here[:at], here[at + 1 :]
+        ctx.meta["pytest_args"] = tuple(rest)
+        return super().parse_args(ctx, here)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Show that there may be such a rest."""
+        return [*super().collect_usage_pieces(ctx), "[-- PYTEST_ARGS...]"]
+
+
+@click.command(cls=PassThrough, short_help="Judge a target, requirement by requirement.")
+@click.argument("target", required=False)
+@click.option("--role", type=click.Choice([r.value for r in Role]), help="Only cases of this role.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="GLOB",
+    help="Only cases whose id, or one of whose requirements, matches. Repeatable.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["must", "should"]),
+    default="must",
+    show_default=True,
+    help="`should` also runs cases that check no MUST.",
+)
+@click.option(
+    "--rings",
+    default=",".join(ANY_RINGS),
+    show_default=True,
+    metavar="FORMATS",
+    help="Run the cases with virtqueues of these formats, as far as the target has them.",
+)
+@click.option("--list", "list_", is_flag=True, help="List the cases instead of running them.")
+@click.option("--json", "json_file", type=FILE, help="Write the report as JSON (- for stdout).")
+@click.option("--junit", "junit_file", type=FILE, help="Write the report as JUnit XML.")
+@click.option("--trace", type=FILE, metavar="DIR", help="Write the trace of every case here.")
+@click.option(
+    "--expect", multiple=True, type=FILE, help="Failures that you expect (TOML). Repeatable."
+)
+@click.option("--no-expect", is_flag=True, help="Do not excuse the target's known deviations.")
+@click.option(
+    "--spawn",
+    metavar="COMMAND",
+    help="Start a vhost-user device with this; {socket} is where it is to listen.",
+)
+@click.option(
+    "--spawn-per",
+    type=click.Choice([each.value for each in SpawnPer]),
+    default=SpawnPer.CASE.value,
+    show_default=True,
+    help="How long what --spawn starts lives.",
+)
+@click.option(
+    "--queue-map",
+    type=click.Choice([mode.value for mode in QueueMode]),
+    help="How a vhost-user device numbers its queues; by default this is found out.",
+)
+@click.option(
+    "--in-band", is_flag=True, help="Notify a vhost-user device by messages, where it can."
+)
+@click.option(
+    "--replay",
+    type=FILE,
+    metavar="FILE",
+    help="Replay the stateful vectors of FILE instead of running cases.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give a case up after this long; 0 waits for ever.",
+)
+@click.pass_context
+def conform(
+    ctx: click.Context,
+    target: str | None,
+    role: str | None,
+    select: tuple[str, ...],
+    level: str,
+    rings: str,
+    list_: bool,
+    json_file: Path | None,
+    junit_file: Path | None,
+    trace: Path | None,
+    expect: tuple[Path, ...],
+    no_expect: bool,
+    spawn: str | None,
+    spawn_per: str,
+    queue_map: str | None,
+    in_band: bool,
+    replay: Path | None,
+    seed: int,
+    deadline: float,
+) -> int:
+    """Judge TARGET: say requirement by requirement whether it conforms.
+
+    \b
+    Exit status:
+      0  it conforms, or fails only as expected
+      1  a requirement is violated, or an expectation is out of date
+      2  wrong usage
+      3  the target could not be started, or died
+      4  no violation seen, but a MUST case is inconclusive or in error
+
+    What stands after -- goes to pytest, which runs the cases: -n 4 runs four at a time.
+
+    \b
+    For example:
+      vhint conform qemu --select 'reporting.*' --json report.json
+      vhint conform mutant:discard-neighbour
+      vhint conform vhost-user --spawn 'my-balloon --socket {socket}'
+      vhint conform python:mypackage.balloon:make_device
+    """  # noqa: D301 - click wants the character itself
+    settings = TargetSettings(
+        spawn=spawn,
+        spawn_per=SpawnPer(spawn_per),
+        queue_mode=QueueMode(queue_map) if queue_map else None,
+        in_band=in_band,
+    )
+    options = RunOptions(
+        target=target or "reference",
+        settings=settings,
+        role=Role(role) if role else None,
+        select=select,
+        level=Level(level),
+        rings=_rings(rings),
+        trace=trace,
+        expect=expect,
+        no_expect=no_expect,
+        seed=seed,
+        deadline=deadline,
+        pytest_args=ctx.meta["pytest_args"],
+    )
+    try:
+        _check_role(target, role)
+        options, roles = _with_role(options, target, needed=not list_)
+        if list_:
+            print_listing(listing(options, roles), registry.load())
+            return int(ExitStatus.CONFORMS)
+        _check_files(json_file, junit_file, trace)
+        if replay:
+            _check_replay(select, role, trace, list(expect))
+            return _show(
+                lambda _: replay_on(options.target, replay, deadline), json_file, junit_file
+            )
+        return _show(lambda console: run(options, make_progress(console)), json_file, junit_file)
+    except (UsageError, files.Unwritable) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _rings(text: str) -> tuple[Rings, ...]:
+    try:
+        return rings_in(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--rings") from error
+
+
+def _with_role(
+    options: RunOptions, target: str | None, *, needed: bool
+) -> tuple[RunOptions, list[Role]]:
+    """Return the options and the roles in which the target can be judged.
+
+    If it is only one, the options say so too.
+    """
+    if target is not None:
+        try:
+            roles = list(targets.judged(target, options.role, options.settings))
+        except (targets.UnknownTarget, targets.WrongSettings) as error:
+            raise UsageError(str(error)) from error
+        return replace(options, role=roles[0]) if len(roles) == 1 else options, roles
+    if needed:
+        raise UsageError(f"name a TARGET: {', '.join(targets.shown())}")
+    return options, list(Role)
+
+
+def _check_files(json_file: Path | None, junit_file: Path | None, trace: Path | None) -> None:
+    """Raise `Unwritable` or `UsageError` before hours of work are lost."""
+    if json_file and junit_file and json_file.absolute() == junit_file.absolute():
+        raise UsageError(f"--json and --junit both name {json_file}")
+    for path in (json_file, junit_file):
+        if path and str(path) != "-":
+            files.check_file(path)
+    if trace:
+        files.check_directory(trace)
+
+
+def _check_role(target: str | None, role: str | None) -> None:
+    if target and target.startswith("python:") and role == Role.DRIVER:
+        raise UsageError(
+            "a Python driver is not judged by this command in this version: "
+            "use vhint_conformance.testing.check_guest"
+        )
+
+
+def _check_replay(
+    select: tuple[str, ...], role: str | None, trace: Path | None, expect: list[Path]
+) -> None:
+    given = {"--select": select, "--role": role == Role.DRIVER, "--trace": trace,
+             "--expect": expect}  # fmt: skip
+    wrong = [name for name, value in given.items() if value]
+    if wrong:
+        raise UsageError(f"--replay does not go with {', '.join(wrong)}")
+
+
+def _show(
+    judge: Callable[[Console], Report], json_file: Path | None, junit_file: Path | None
+) -> int:
+    console = make_console(to_stderr="-" in (str(json_file), str(junit_file)))
+    report = judge(console)
+    print_report(console, report, registry.load())
+    try:
+        if json_file:
+            files.write(json_file, json_report.dumps(report))
+        if junit_file:
+            files.write(junit_file, junit.dumps(report))
+    except files.Unwritable as error:
+        # The disk filled up meanwhile: whoever reads the file must not take an old one for new.
+        click.echo(f"vhint: {error}", err=True)
+        return int(ExitStatus.USAGE)
+    return int(report.exit_status)

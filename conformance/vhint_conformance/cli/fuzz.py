@@ -1,0 +1,131 @@
+"""`vhint fuzz`: random traffic against a device, and the shortest failure that it leads to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vhint.wire.queues import QueueMode
+from vhint_conformance import targets
+from vhint_conformance.collection import UsageError
+from vhint_conformance.fuzz.options import Options
+from vhint_conformance.model.history import write_vector
+from vhint_conformance.report import files
+from vhint_conformance.report.model import ExitStatus
+from vhint_conformance.targets import SpawnPer, TargetSettings
+from vhint_conformance.verdict import NotApplicable, TargetDied, TargetNotStarted
+
+if TYPE_CHECKING:
+    from vhint_conformance.fuzz.search import Finding
+
+ORDINARY = Options()
+
+
+@click.command(short_help="Random traffic against a device, shrunk to what breaks it.")
+@click.argument("target")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which traffic it is.")
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    default=ORDINARY.examples,
+    show_default=True,
+    help="Programs to try at most.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=ORDINARY.steps,
+    show_default=True,
+    help="Moves of one program at most.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=ORDINARY.seconds,
+    show_default=True,
+    help="Search for so long at most, and shrink for as long again.",
+)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the failure as a vector, for `vhint conform TARGET --replay FILE`.",
+)
+@click.option(
+    "--spawn",
+    metavar="COMMAND",
+    help="Start a vhost-user device with this; {socket} is where it is to listen.",
+)
+@click.option(
+    "--queue-map",
+    type=click.Choice([mode.value for mode in QueueMode]),
+    help="How a vhost-user device numbers its queues; by default this is found out.",
+)
+def fuzz(
+    target: str,
+    seed: int,
+    examples: int,
+    steps: int,
+    seconds: float,
+    save: Path | None,
+    spawn: str | None,
+    queue_map: str | None,
+) -> int:
+    """Send TARGET random traffic, valid and nearly valid, and look for what it does wrong.
+
+    What is found is shrunk to a few moves. The same seed gives the same traffic. Exit status 0:
+    nothing was found; 1: a requirement was broken; 3: the target could not be started, or died;
+    4: it cannot be judged so.
+
+    \b
+    For example:
+      vhint fuzz qemu --seconds 20
+      vhint fuzz mutant:discard-neighbour --save found.json
+      vhint conform mutant:discard-neighbour --replay found.json
+    """  # noqa: D301 - click wants the character itself
+    from vhint_conformance.fuzz.search import search  # it brings Hypothesis in, which takes time
+
+    settings = TargetSettings(
+        spawn=spawn,
+        spawn_per=SpawnPer.CASE,
+        queue_mode=QueueMode(queue_map) if queue_map else None,
+    )
+    try:
+        if save:
+            files.check_file(save)
+        found_target = targets.resolve(target, settings)
+    except (targets.UnknownTarget, targets.WrongSettings, UsageError, files.Unwritable) as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        finding = search(found_target, Options(seed, examples, steps, seconds))
+    except (TargetNotStarted, TargetDied) as error:
+        click.echo(f"{target}: {error}", err=True)
+        return int(ExitStatus.TARGET)
+    except NotApplicable as error:
+        click.echo(f"{target}: {error}", err=True)
+        return int(ExitStatus.UNSETTLED)
+    finally:
+        found_target.close()
+    _print(target, finding)
+    if save and finding.vector:
+        write_vector(save, finding.vector)
+        click.echo(f"saved: vhint conform {target} --replay {save}")
+    if finding.died:
+        return int(ExitStatus.TARGET)
+    return int(ExitStatus.CONFORMS if finding.sound else ExitStatus.VIOLATED)
+
+
+def _print(target: str, finding: Finding) -> None:
+    tried = f"seed {finding.seed}, {finding.examples} programs played"
+    if finding.sound:
+        click.echo(f"{target}: nothing found ({tried})")
+        return
+    click.echo(f"{target}: broken by {len(finding.moves)} moves ({tried})")
+    for number, sentence in enumerate(finding.scenario, 1):
+        click.echo(f"  {number}. {sentence}")
+    for violation in finding.violations:
+        click.echo(f"  {violation}")
+    if finding.died:
+        click.echo(f"  {finding.died}")

@@ -1,0 +1,444 @@
+"""The driver bench: one driver on the judging device, with every monitor looking on, for one case.
+
+A case lets the driver work (`run`, `request`, `idle`), answers it (`answer`, `serve`), takes memory
+away from it for real (`discard`) and has things done in the guest (`tester`).  Leaving the bench
+adds what the monitors found to the case's own verdict.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from vhint.ring import RingError
+from vhint.spans import PAGE, Span, block, intersect, merge, subtract
+from vhint.trace import Recorder
+from vhint.trace.events import Discarded, Offered, Touched
+from vhint.wire import config
+from vhint.wire.features import Feature
+from vhint.wire.queues import Queue
+from vhint.wire.status import DeviceStatus
+from vhint_conformance.case import Capability, Case
+from vhint_conformance.driver_bench import answers
+from vhint_conformance.driver_bench.device import JudgingDevice, Request
+from vhint_conformance.driver_bench.offer import Offer
+from vhint_conformance.driver_bench.queue import FAULTS
+from vhint_conformance.oracle.driver import driver_monitors
+from vhint_conformance.oracle.driver.balloon import BalloonRules
+from vhint_conformance.oracle.driver.rounds import CommandRules
+from vhint_conformance.oracle.monitor import Monitor
+from vhint_conformance.targets.driver import DriverSession, DriverTarget, UpperTester
+from vhint_conformance.variants import Rings
+from vhint_conformance.verdict import Failed, NotApplicable, Violation, fail
+from vhint_spec import load
+
+QUEUE_FEATURE = {
+    Queue.REPORTING: Feature.PAGE_REPORTING,
+    Queue.FREE_PAGE: Feature.FREE_PAGE_HINT,
+    Queue.HINTING: Feature.HINTING,
+    Queue.STATS: Feature.STATS_VQ,
+}
+ALTERED = {Queue.HINTING: "hint.driver.request-memory-stable"}
+GIVEN = (Queue.REPORTING, Queue.HINTING, Queue.INFLATE)
+"""Queues whose requests give pages to the device until they are used, or until deflated."""
+
+_declined: dict[str, set[Feature]] = defaultdict(set)
+"""What each target was seen not to accept though it was offered, in this process."""
+
+
+class DriverBench:
+    """One life of a driver under one case; `open_driver_bench` makes it."""
+
+    def __init__(self, target: DriverTarget, info: Case, seed: int) -> None:
+        self.target = target
+        self.info = info
+        self.rng = random.Random(f"{seed}:{info.id}")  # noqa: S311 - repeatable on purpose
+        self.observations: dict[str, Any] = {}
+        self.effectiveness: dict[str, int] = {"offered_pages": 0, "discarded_pages": 0}
+        self.recorder = Recorder()
+        self._session: DriverSession | None = None
+        self.monitors: list[Monitor] = []
+        self.held: set[Queue] = set()
+        self.sent: dict[Queue, list[bytes]] = defaultdict(list)
+        self._gone: dict[int, tuple[Span, ...]] = {}
+
+    # Beginning
+
+    @property
+    def session(self) -> DriverSession:
+        """The session with the driver; `connect` begins it."""
+        if self._session is None:
+            raise RuntimeError("the case has not connected the driver")
+        return self._session
+
+    @property
+    def device(self) -> JudgingDevice:
+        """The device that the driver is connected to."""
+        return self.session.device
+
+    @property
+    def tester(self) -> UpperTester:
+        """What can be done in the guest."""
+        return self.session.tester
+
+    @property
+    def packed(self) -> bool:
+        """Whether the case runs with packed rings."""
+        return self.info.variant.rings is Rings.PACKED
+
+    @property
+    def needed(self) -> tuple[Feature, ...]:
+        """The features without which the case is not applicable."""
+        return (*((Feature.RING_PACKED,) if self.packed else ()), *self.info.features)
+
+    def connect(self, offer: Offer) -> JudgingDevice:
+        """Put a device with that offer before the driver, which has not begun.
+
+        Packed rings are offered beside it in every case that runs with them.
+        """
+        for capability in self.info.capabilities:
+            self.need(capability)
+        if self.packed:
+            offer = offer.with_packed_rings()
+        known = _declined.get(self.target.name, set()) if not offer.fills else set()
+        for feature in self.needed:
+            if feature in known:
+                raise NotApplicable(f"the driver does not accept {feature.name}")
+        self._session = self.target.connect(offer, self.recorder)
+        self._session.background = self.serve
+        self._session.device.hear = self._hear
+        self.monitors = driver_monitors(self.session.memory, offer)
+        for monitor in self.monitors:
+            for place, event in enumerate(self.recorder.events):
+                monitor.see(place, event)
+            self.recorder.listen(monitor.see)
+        return self.device
+
+    def start(self, offer: Offer, *, hold: Iterable[Queue] = ()) -> JudgingDevice:
+        """Connect, and let the driver come up; the queues in `hold` are not answered by `serve`.
+
+        A driver that does not accept a feature which the case is about makes it not applicable.
+        """
+        self.held = set(hold)
+        device = self.connect(offer)
+        self.begin()
+        if not device.live:
+            seen = f"status {device.status!r}"
+            raise fail("virtio.driver.initialisation-order", expected="DRIVER_OK", seen=seen)
+        if not offer.fills:
+            offered = device.offer.features
+            _declined[self.target.name].update(set(offered) - set(device.accepted))
+        for feature in self.needed:
+            if feature not in device.accepted:
+                raise NotApplicable(f"the driver does not accept {feature.name}")
+        return device
+
+    def need_live(self, requirement: str) -> None:
+        """Fail by `requirement` if the driver has not come up."""
+        device = self.device
+        self.require(
+            device.live, requirement, expected="DRIVER_OK", seen=f"status {device.status!r}"
+        )
+
+    def begin(self) -> None:
+        """Let the driver initialise the device."""
+        self.session.start()
+
+    def need(self, capability: Capability) -> None:
+        """Make the case not applicable if the target cannot do this."""
+        if not self.can(capability):
+            raise NotApplicable(self.target.why_absent(capability))
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the target can do this."""
+        return capability in self.target.capabilities
+
+    def monitor(self, kind: type[BalloonRules]) -> BalloonRules:
+        """Return the monitor of the balloon."""
+        return next(each for each in self.monitors if isinstance(each, kind))
+
+    @property
+    def balloon(self) -> BalloonRules:
+        """What the requests so far say is in the balloon."""
+        return self.monitor(BalloonRules)
+
+    def _hear(self, request: Request) -> None:
+        """Take note of what a request said, before anybody can change it."""
+        self.sent[request.queue].append(request.data)
+
+    # Letting the driver work
+
+    def run(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Let the driver work, answering what is not held, until the condition holds."""
+        patience = self.session.limits.patience if seconds is None else seconds
+        return self.session.run(condition, patience)
+
+    def idle(self, seconds: float | None = None) -> None:
+        """Let the driver work for a while, answering what is not held."""
+        self.run(lambda: False, self.session.limits.rest if seconds is None else seconds)
+
+    def let_run(self, turns: int) -> None:
+        """Let the driver do so many things, where it does one after the other; elsewhere a bit."""
+        left = iter(range(turns))
+        self.run(lambda: next(left, None) is None, 0.05)
+
+    def waiting(self, queue: Queue) -> list[Request]:
+        """Return the requests of a queue that are outstanding, the oldest first."""
+        return [each for each in self.device.outstanding.values() if each.queue is queue]
+
+    def request(self, queue: Queue, requirement: str = "", seconds: float | None = None) -> Request:
+        """Wait for a request on a held queue and return the oldest.
+
+        If none comes, the case fails by `requirement`, or is not applicable: most are allowed to
+        a driver and asked of none.
+        """
+        self.run(lambda: bool(self.waiting(queue)), seconds)
+        found = self.waiting(queue)
+        if found:
+            return found[0]
+        self._unkicked()
+        return self.no_request(queue, requirement)
+
+    def no_request(self, queue: Queue, requirement: str = "") -> NoReturn:
+        """End a case for which no request came."""
+        patience = self.session.limits.patience
+        if requirement:
+            seen = f"none within {patience:g} s"
+            raise fail(requirement, expected=f"a request on the {queue} queue", seen=seen)
+        raise NotApplicable(f"the driver made no request on the {queue} queue in {patience:g} s")
+
+    def requests(self, queue: Queue, number: int) -> list[Request]:
+        """Wait for several outstanding requests; not applicable if the driver makes fewer."""
+        self.run(lambda: len(self.waiting(queue)) >= number)
+        found = self.waiting(queue)
+        if len(found) < number:
+            raise NotApplicable(f"the driver keeps {len(found)} requests outstanding at most")
+        return found
+
+    # Answering
+
+    def serve(self) -> int:
+        """Answer every outstanding request that is not on a held queue; return how many."""
+        todo = [each for each in self.device.outstanding.values() if each.queue not in self.held]
+        served = 0
+        for request in todo:
+            if request.queue is Queue.STATS:
+                continue  # it is held until somebody wants new figures
+            self.discard(request)
+            self.answer(request)
+            served += 1
+        return served
+
+    def discard(self, request: Request) -> tuple[Span, ...]:
+        """Discard the pages of a request, for real; return what was discarded.
+
+        What the driver may count on keeping (PAGE_POISON, deflated pages) is left alone.
+        """
+        if request.queue not in (*GIVEN, Queue.FREE_PAGE) or self.keeps_poison(request.queue):
+            return ()
+        memory = self.session.memory
+        usable = [span for span in merge(request.blocks) if memory.contains(span)]
+        before = memory.holes()
+        for span in usable:
+            memory.discard(span)
+        gone = tuple(usable)
+        self._gone[request.ticket] = gone
+        fresh = sum(span.length for span in subtract(gone, before)) // PAGE
+        self.effectiveness["offered_pages"] += sum(span.length for span in gone) // PAGE
+        self.effectiveness["discarded_pages"] += fresh
+        self.recorder.emit(Discarded(gone, self.recorder.last))
+        return gone
+
+    def keeps_poison(self, queue: Queue) -> bool:
+        """Whether the pages of a queue have to go on reading as poison_val."""
+        poisoned = Feature.PAGE_POISON in self.device.accepted and self.device.load("poison_val")
+        return bool(poisoned) and queue in (Queue.REPORTING, Queue.HINTING)
+
+    def watch(self, request: Request) -> None:
+        """Look after the pages of a request that the case has discarded by itself."""
+        self._gone[request.ticket] = merge(request.blocks)
+
+    def hole_bytes(self, spans: Iterable[Span], *, filled: bool = False) -> int:
+        """Return how many bytes of the spans have no memory behind them, or (`filled`) have."""
+        wanted = merge(spans)
+        holes = sum(s.length for s in intersect(self.session.memory.holes(), wanted))
+        return sum(s.length for s in wanted) - holes if filled else holes
+
+    def resident(self) -> int:
+        """Return how many bytes of guest memory have host memory behind them."""
+        memory = self.session.memory
+        whole = sum(region.length for region in memory.regions)
+        return whole - sum(span.length for span in memory.holes())
+
+    def page(self, pfn: int) -> bytes:
+        """Return what a page holds, without making memory of a hole."""
+        return self.session.memory.peek(block(pfn))
+
+    @property
+    def offers(self) -> list[Offered]:
+        """Every request that was made so far."""
+        return [event for event in self.recorder.events if isinstance(event, Offered)]
+
+    @property
+    def hinted(self) -> list[Span]:
+        """Every block that was supplied in rounds so far."""
+        return [s for event in self.offers if event.queue == Queue.FREE_PAGE for s in event.blocks]
+
+    def look(self) -> tuple[Span, ...]:
+        """See which pages of outstanding requests have content again that were discarded.
+
+        Nothing but the guest can have filled them: reading them through its mapping is enough.
+        """
+        wanted = [
+            span for ticket, spans in self._gone.items()
+            if ticket in self.device.outstanding for span in spans
+        ]  # fmt: skip
+        if not wanted:
+            return ()
+        filled = subtract(merge(wanted), intersect(self.session.memory.holes(), wanted))
+        if filled:
+            self.recorder.emit(Touched(filled))
+        return filled
+
+    def answer(
+        self, request: Request, data: bytes | None = None, length: int | None = None
+    ) -> None:
+        """Answer a request, soundly unless `data` or `length` say otherwise; and look first.
+
+        Whatever of the chain the driver has changed meanwhile is found now.
+        """
+        if request.ticket not in self.device.outstanding:
+            raise NotApplicable("the driver reset the device before the request was answered")
+        self.look()
+        self._altered(request)
+        if data is None:
+            data = answers.sound(request) if request.queue is Queue.HINTING else b""
+        self.device.use(request, data, length)
+        self._gone.pop(request.ticket, None)
+
+    def _altered(self, request: Request) -> None:
+        what = self.device.queues[request.queue].altered(request.taken)
+        if what:
+            slug = ALTERED.get(request.queue, "ring.driver.no-alter-exposed")
+            raise fail(
+                slug,
+                expected="an outstanding chain left alone until it is used",
+                seen=what,
+                where=f"{request.queue} queue, head {request.taken.chain.head}",
+            )
+
+    # Configuration
+
+    def set_target(self, pages: int) -> None:
+        """Change num_pages."""
+        self.device.change("num_pages", pages)
+
+    def command(self, value: int) -> None:
+        """Change free_page_hint_cmd_id."""
+        for monitor in self.monitors:
+            if isinstance(monitor, CommandRules):
+                monitor.shown(value)
+        self.device.change("free_page_hint_cmd_id", value)
+
+    def commands_settled(self) -> None:
+        """Say that the driver has had time to read the command id."""
+        for monitor in self.monitors:
+            if isinstance(monitor, CommandRules):
+                monitor.settled()
+
+    def config_reads_of(self, field: str) -> bool:
+        """Whether the driver has read a field of config space."""
+        wanted = Span(config.field_offset(field), config.field_size(field))
+        return any(each.overlaps(wanted) for each in self.device.config_reads)
+
+    # Judging
+
+    def require(
+        self, condition: bool, requirement: str, *, expected: str, seen: str, where: str = ""
+    ) -> None:
+        """Fail by `requirement` unless the condition holds."""
+        if not condition:
+            raise fail(requirement, expected=expected, seen=seen, where=where)
+
+    def _unkicked(self) -> None:
+        """Fail if chains wait that the driver should have notified of."""
+        for name, queue in self.device.queues.items():
+            if queue.broken is None and queue.kick_was_due:
+                which = "kick-at-avail-event" if queue.event_idx else "kick-when-flags-zero"
+                raise fail(
+                    f"ring.driver.{which}",
+                    expected="a notification of what was made available",
+                    seen=f"{queue.waiting} chains and none",
+                    where=f"{name} queue",
+                )
+
+    def ring_violations(self) -> list[Violation]:
+        """Return what is wrong with the rings as they stand."""
+        found: list[Violation] = []
+        for name, queue in self.device.queues.items():
+            where = f"{name} queue"
+            if isinstance(queue.broken, RingError):
+                slug = FAULTS.get(queue.broken.fault, "ring.driver.no-loop")
+                found.append(
+                    Violation(slug, "chains that a device can walk", str(queue.broken), where)
+                )
+                continue
+            if queue.packed:
+                continue  # there no value of the driver's flags is forbidden
+            flags = queue.available_flags
+            if queue.event_idx and flags:
+                slug = "ring.driver.event-idx-avail-flags-zero"
+                found.append(Violation(slug, "flags 0 under EVENT_IDX", f"{flags:#x}", where))
+            elif flags > 1:
+                slug = "ring.driver.avail-flags-valid"
+                found.append(Violation(slug, "flags 0 or 1", f"{flags:#x}", where))
+        return found
+
+    def finish(self) -> None:
+        """Let the driver come to rest, look at everything once more, and judge the trace."""
+        if self._session is None:
+            raise RuntimeError("the case ends without having connected the driver")
+        if self.device.live and not self.device.reset_waits:
+            self.idle(self.session.limits.rest / 4)
+            self.look()
+            self._unkicked()
+        for monitor in self.monitors:
+            monitor.finish()
+        violations = self.violations()
+        if violations:
+            raise Failed(violations)
+
+    def violations(self) -> list[Violation]:
+        """Return what was found, less what no more than SHOULD be and is not our theme."""
+        registry = load()
+        found: list[Violation] = []
+        if self._session is None:
+            return found
+        every = [each for monitor in self.monitors for each in monitor.violations]
+        every += self.ring_violations()
+        every += self.tester.complaints()
+        for violation in dict.fromkeys(every):
+            should = registry[violation.requirement].level.startswith("SHOULD")
+            if should and violation.requirement not in self.info.requirements:
+                self.observations.setdefault("should", []).append(str(violation))
+            else:
+                found.append(violation)
+        return found
+
+    def stop_if_broken(self) -> None:
+        """Fail at once if something was found already: what follows would only blur it."""
+        violations = self.violations()
+        if violations:
+            raise Failed(violations)
+
+    @property
+    def status(self) -> DeviceStatus:
+        """The device status as the driver left it."""
+        return self.device.status
+
+    def close(self) -> None:
+        """Let go of the driver."""
+        if self._session is not None:
+            self._session.close()

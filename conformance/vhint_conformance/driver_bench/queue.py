@@ -1,0 +1,175 @@
+"""A virtqueue as the judging device sees it: what was taken, what is outstanding, what changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from vhint.ring import (
+    Chain,
+    Fault,
+    GuestMemory,
+    Layout,
+    PackedDeviceQueue,
+    PackedLayout,
+    Position,
+    RingError,
+    SplitDeviceQueue,
+    device_ring,
+)
+from vhint.ring.packed_layout import START
+from vhint.spans import Span
+
+FAULTS = {
+    Fault.NOT_AVAILABLE: "ring.driver.packed-head-last",
+    Fault.OUTSTANDING: "ring.driver.packed-no-change-before-used",
+    Fault.AVAILABLE_JUMP: "ring.driver.avail-idx-never-back",
+    Fault.HEAD_RANGE: "ring.driver.no-loop",
+    Fault.NEXT_RANGE: "ring.driver.no-loop",
+    Fault.LOOP: "ring.driver.chain-within-queue-size",
+    Fault.ORDER: "ring.driver.readable-before-writable",
+    Fault.TOO_LONG: "ring.driver.no-loop",
+    Fault.INDIRECT_OFF: "ring.driver.indirect-only-negotiated",
+    Fault.INDIRECT_LENGTH: "ring.driver.indirect-not-chained",
+    Fault.INDIRECT_NESTED: "ring.driver.indirect-not-nested",
+    Fault.INDIRECT_NEXT: "ring.driver.indirect-not-chained",
+    Fault.LAYOUT: "ring.driver.parts-aligned",
+    Fault.ADDRESS: "virtio.driver.physical-addresses",
+}
+"""Which requirement a driver breaks whose chain a device cannot walk."""
+
+READ_LIMIT = 1 << 20
+"""Bytes of a chain that are copied; no request of a balloon is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A chain and everything of it that the driver must leave alone until it is used.
+
+    `at` is where a packed list begins, `slots` are those that it takes.
+    """
+
+    chain: Chain
+    data: bytes
+    at: Position | None = None
+    slots: frozenset[int] = frozenset()
+
+
+class JudgedQueue:
+    """The device half of a queue that is polled only when the driver has notified it."""
+
+    def __init__(
+        self,
+        memory: GuestMemory,
+        layout: Layout,
+        *,
+        event_idx: bool,
+        indirect: bool,
+        base: int | None = None,
+    ) -> None:
+        self.memory = memory
+        self.layout = layout
+        self.event_idx = event_idx
+        self.ring = device_ring(memory, layout, event_idx=event_idx, indirect=indirect, base=base)
+        self.broken: RingError | None = None
+        self.notified = False
+        self._quiet = False
+        self._held: dict[int, Taken] = {}
+        self._passed: set[int] = set()
+
+    @property
+    def packed(self) -> bool:
+        """Whether the ring is packed."""
+        return isinstance(self.ring, PackedDeviceQueue)
+
+    @property
+    def base(self) -> int:
+        """Where the queue could go on."""
+        return self.ring.base
+
+    def take(self) -> Taken | None:
+        """Take the next chain with a copy of what the device may read; raises `RingError`."""
+        at = self.ring.available_position if isinstance(self.ring, PackedDeviceQueue) else None
+        chain = self.ring.pop()
+        if chain is None:
+            return None
+        taken = Taken(chain, chain.read(self.memory, READ_LIMIT))
+        if at is not None and isinstance(self.ring, PackedDeviceQueue):
+            taken = replace(
+                taken, at=at, slots=_between(at, self.ring.available_position, self.layout.size)
+            )
+        self._held[chain.head] = taken
+        self._passed.discard(chain.head)
+        return taken
+
+    def push(self, head: int, length: int) -> None:
+        """Write a used element, whatever it says."""
+        before = self.ring.used_position if isinstance(self.ring, PackedDeviceQueue) else None
+        self.ring.push(head, length)
+        self._held.pop(head, None)
+        if before is not None and isinstance(self.ring, PackedDeviceQueue):
+            # From now on these slots may be written anew, whoever's descriptors were there.
+            gone = _between(before, self.ring.used_position, self.layout.size)
+            self._passed |= {name for name, each in self._held.items() if each.slots & gone}
+
+    def interrupt_needed(self) -> bool:
+        """Whether the driver asked to hear of what was used."""
+        return self.ring.interrupt_needed()
+
+    def altered(self, taken: Taken) -> str | None:
+        """Say what of an outstanding chain is not as it was, or return None."""
+        chain = taken.chain
+        try:
+            if isinstance(self.ring, SplitDeviceQueue):
+                chain = self.ring.again(chain)
+            elif isinstance(self.ring, PackedDeviceQueue) and chain.head not in self._passed:
+                chain = self.ring.again(taken.at or START)
+        except RingError as error:
+            return f"descriptors that make no chain any more ({error})"
+        if chain != taken.chain:
+            return f"descriptors that name {_spans(chain)} instead of {_spans(taken.chain)}"
+        if chain.read(self.memory, READ_LIMIT) != taken.data:
+            return "other bytes in the device-readable buffers"
+        return None
+
+    @property
+    def waiting(self) -> int:
+        """How many chains are available and were not taken, 0 if the index makes no sense.
+
+        In a packed ring no more than 1: there the next shows only behind the one before it.
+        """
+        try:
+            return self.ring.pending
+        except RingError:
+            return 0
+
+    @property
+    def available_flags(self) -> int:
+        """The flags by which the driver says whether it wants notifications."""
+        if isinstance(self.layout, PackedLayout):
+            return self.memory.load16(self.layout.driver_flags_at)
+        return self.memory.load16(self.layout.available)
+
+    @property
+    def kick_was_due(self) -> bool:
+        """Whether the driver owes a notification for what waits.
+
+        Every chain that was taken moved the device's event to the entry after it, so the first of
+        those that wait is the one to notify of.
+        """
+        return bool(self.waiting) and (self.event_idx or not self._quiet)
+
+    def be_quiet(self, quiet: bool) -> None:
+        """Ask the driver for no notifications by flags (of a split ring: without EVENT_IDX)."""
+        self._quiet = quiet
+        self.ring.suppress_kicks(quiet)
+
+
+def _between(start: Position, end: Position, size: int) -> frozenset[int]:
+    """Return the slots from one position up to another."""
+    count = (end.line(size) - start.line(size)) % (2 * size)
+    return frozenset((start.slot + step) % size for step in range(count))
+
+
+def _spans(chain: Chain) -> str:
+    spans: list[Span] = [*chain.readable, *chain.writable]
+    return ", ".join(map(str, spans[:4])) + (", ..." if len(spans) > 4 else "")

@@ -1,0 +1,1 @@
+"""Random traffic, valid and nearly valid, against a live device, shrunk to what breaks it."""

@@ -1,0 +1,18 @@
+"""How long to search; apart from the search, so that the command starts without Hypothesis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long to search: at most so many programs of so many moves, in so many seconds.
+
+    Shrinking what was found may take the same time again.
+    """
+
+    seed: int = 0
+    examples: int = 200
+    steps: int = 30
+    seconds: float = 60.0

@@ -1,0 +1,1 @@
+"""Models of drivers and devices, and the machines that look for interleavings that break them."""

@@ -1,0 +1,50 @@
+"""Reference devices with one fault each, by subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vhint_conformance.mutants.base import Mutant
+from vhint_conformance.mutants.device import (
+    balloon,
+    config,
+    hint_answers,
+    hint_blocks,
+    hint_limits,
+    hint_refusals,
+    malformed,
+    notifications,
+    poison,
+    queues,
+    reporting,
+    rings,
+    rounds,
+    statistics,
+    status,
+    used_ring,
+)
+
+GROUPS: Mapping[str, tuple[Mutant, ...]] = {
+    "rings": rings.MUTANTS,
+    "used ring": used_ring.MUTANTS,
+    "notifications": notifications.MUTANTS,
+    "malformed chains": malformed.MUTANTS,
+    "status and features": status.MUTANTS,
+    "queue numbers and sizes": queues.MUTANTS,
+    "config space": config.MUTANTS,
+    "inflate and deflate": balloon.MUTANTS,
+    "statistics": statistics.MUTANTS,
+    "reporting": reporting.MUTANTS,
+    "poison": poison.MUTANTS,
+    "free page hints": rounds.MUTANTS,
+    "hinting: blocks": hint_blocks.MUTANTS,
+    "hinting: answers": hint_answers.MUTANTS,
+    "hinting: refusals": hint_refusals.MUTANTS,
+    "hinting: limits": hint_limits.MUTANTS,
+}
+"""Device mutants by subject."""
+
+MUTANTS: Mapping[str, Mutant] = {
+    mutant.name: mutant for group in GROUPS.values() for mutant in group
+}
+"""Device mutants by name."""

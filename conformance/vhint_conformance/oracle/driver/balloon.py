@@ -1,0 +1,116 @@
+"""What is in the balloon, by the requests that the device has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vhint.spans import Span
+from vhint.trace.events import ConfigWritten, Event, Offered, ResetDone, Used
+from vhint.wire import config
+from vhint.wire.queues import Queue
+from vhint_conformance.oracle.monitor import Monitor
+
+ACTUAL_AT = config.field_offset("actual")
+
+
+class BalloonRules(Monitor):
+    """Follows pages into the balloon and out of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pages: set[int] = set()
+        self._entering: dict[int, frozenset[int]] = {}
+        self._leaving: dict[int, frozenset[int]] = {}
+        self.actual: int | None = None
+        self._most = 0
+
+    @property
+    def size(self) -> int:
+        """How many pages are in the balloon, those on their way in or out not counted."""
+        return len(self._pages)
+
+    @property
+    def pages(self) -> frozenset[int]:
+        """Their PFNs."""
+        return frozenset(self._pages)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no page is on its way in or out."""
+        return not self._entering and not self._leaving
+
+    def see(self, place: int, event: Event) -> None:  # noqa: ARG002
+        """Judge one event."""
+        match event:
+            case Offered(queue=Queue.INFLATE):
+                self._inflate(event)
+                self._most = max(self._most, self._now)
+            case Offered(queue=Queue.DEFLATE):
+                self._deflate(event)
+            case Used(ticket=ticket) if ticket in self._entering:
+                self._pages |= self._entering.pop(ticket)
+            case Used(ticket=ticket) if ticket in self._leaving:
+                del self._leaving[ticket]
+            case ConfigWritten(offset=offset, value=value) if offset == ACTUAL_AT:
+                self._written(value)
+            case ResetDone():
+                self.actual = None
+                self._most = 0
+                self._pages.clear()
+                self._entering.clear()
+                self._leaving.clear()
+            case _:
+                pass
+
+    def _inflate(self, event: Offered) -> None:
+        pages = frozenset(_pages(event.blocks))
+        again = pages & self._pages
+        if again:
+            self.report(
+                "balloon.driver.no-page-in-balloon-twice",
+                "pages that are not in the balloon",
+                f"{len(again)} that are",
+                f"page {min(again):#x}",
+            )
+        self._entering[event.ticket] = pages
+
+    def _deflate(self, event: Offered) -> None:
+        wanted = frozenset(_pages(event.blocks))
+        entering = frozenset().union(*self._entering.values()) & wanted
+        strange = wanted - self._pages - entering  # what is entering, the ownership rules judge
+        if strange:
+            self.report(
+                "balloon.driver.deflate-only-own",
+                "pages of the balloon",
+                f"{len(strange)} pages that are not in it",
+                f"page {min(strange):#x}",
+            )
+        self._pages -= wanted
+        self._leaving[event.ticket] = wanted
+
+    def _written(self, value: int) -> None:
+        """Take a value; how far the driver has come the device cannot know, but for the most."""
+        self.actual = value
+        self._most = max(self._most, self._now)
+        if value > self._most:
+            self.report("balloon.driver.actual-true", f"at most {self._most}", str(value), "actual")
+        self._most = self._now
+
+    @property
+    def _now(self) -> int:
+        """How many pages can be in the balloon by what was seen."""
+        moving = (*self._entering.values(), *self._leaving.values())
+        return len(self._pages) + sum(map(len, moving))
+
+    def finish(self) -> None:
+        """Judge what `actual` says at rest."""
+        if self.quiet and self.size != (self.actual or 0):
+            never = self.actual is None
+            slug = "balloon.driver.update-actual" if never else "balloon.driver.actual-true"
+            seen = "never written" if never else str(self.actual)
+            self.report(slug, str(self.size), seen, "actual")
+
+
+def _pages(spans: Iterable[Span]) -> Iterable[int]:
+    for span in spans:
+        yield from span.pages()

@@ -1,0 +1,197 @@
+"""The suite's own picture of guest memory, against which the real memory is held.
+
+Every byte that the driver wrote is expected to stay; where the device may write (used rings,
+device-writable buffers, blocks that were given to it) nothing is expected until the driver
+writes again.  Discards are read off the memory's holes, content off the memory itself.
+
+All of watched memory is filled with one pattern to begin with, so that harm done anywhere is
+seen.  Pages that the driver wrote have a sheet of their own; the pattern stands for the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from vhint.ring.memory import GuestMemory, Region
+from vhint.spans import PAGE, Span, intersect, subtract
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """One page: what the driver last wrote, and where nothing is expected."""
+
+    expected: Bytes
+    free: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A watched span, where it is in the file, and where in the picture."""
+
+    span: Span
+    offset: int
+    at: int
+
+
+class WatchedMemory(GuestMemory):
+    """Guest memory that remembers what the driver wrote to it.
+
+    `usable` is where the suite puts its rings, requests and pages, and `bystanders` is memory
+    that it leaves alone; nobody else writes to either, and only these are filled and checked.
+    Each is whole pages of one region.  `journal` collects the numbers of the pages that were
+    written, for who wants to know, and clear it.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        regions: tuple[Region, ...],
+        usable: Span,
+        bystanders: Sequence[Span] = (),
+    ) -> None:
+        super().__init__(fd, regions)
+        self.usable = usable
+        self.watched = (usable, *bystanders)
+        self._size = sum(span.length for span in self.watched)
+        self._pattern = _pattern(self._size)
+        self._sheets: dict[int, _Sheet] = {}
+        self._holes: tuple[Span, ...] = ()
+        self.journal: set[int] = set()
+        self._places: list[_Place] = []
+        at = 0
+        for span in self.watched:
+            ((offset, size),) = self.extents(span)
+            if os.pwrite(self.fd, self._pattern[at : at + size].data, offset) != size:
+                raise OSError("guest memory could not be filled")
+            self._places.append(_Place(span, offset, at))
+            at += size
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store bytes and expect to find them again."""
+        super().write(address, data)
+        self._note(Span(address, len(data)), np.frombuffer(data, np.uint8))
+        self.journal.update(Span(address, len(data)).pages())
+
+    def store16(self, address: int, value: int) -> None:
+        """Store a 16-bit value and expect to find it again."""
+        super().store16(address, value)
+        self.journal.add(address // PAGE)
+        raw = (value & 0xFFFF).to_bytes(2, "little")
+        self._note(Span(address, 2), np.frombuffer(raw, np.uint8))
+
+    def release(self, spans: Iterable[Span]) -> None:
+        """Expect nothing of these bytes until they are written again."""
+        for span in spans:
+            for sheet, part, _ in self._parts(span):
+                sheet.free[part] = True
+
+    def hold(self, spans: Iterable[Span]) -> None:
+        """Expect what was last written to these bytes once more."""
+        for span in spans:
+            for sheet, part, _ in self._parts(span):
+                sheet.free[part] = False
+
+    def adopt(self, spans: Iterable[Span]) -> None:
+        """Expect what these bytes are now, whoever wrote them."""
+        for span in spans:
+            self._note(span, np.frombuffer(self.peek(span), np.uint8))
+
+    def expected(self, span: Span) -> bytes:
+        """Return what the driver last wrote there."""
+        return b"".join(sheet.expected[part].tobytes() for sheet, part, _ in self._parts(span))
+
+    @property
+    def known_holes(self) -> tuple[Span, ...]:
+        """The holes in watched memory as of the last look, less what was written since."""
+        return self._holes
+
+    def new_holes(self) -> tuple[Span, ...]:
+        """Return the pages that had content at the last look and have none now."""
+        holes = intersect(self.holes(), self.watched)
+        fresh = subtract(holes, self._holes)
+        self._holes = holes
+        return fresh
+
+    def changes(self) -> tuple[Span, ...]:
+        """Return the bytes that are not what the driver wrote; holes aside."""
+        wrong = [span for place in self._places for span in self._changes_in(place)]
+        return subtract(wrong, self.holes())
+
+    def _changes_in(self, place: _Place) -> Iterator[Span]:
+        size = place.span.length
+        picture = self._pattern[place.at : place.at + size]
+        found = _buffer(self._size)[:size]
+        os.preadv(self.fd, [found.data], place.offset)
+        different = np.flatnonzero(found.view(np.uint64) != picture.view(np.uint64))
+        first, count = place.span.start // PAGE, size // PAGE
+        suspects = {int(page) for page in np.unique(different * 8 // PAGE)}
+        suspects |= {page - first for page in self._sheets if 0 <= page - first < count}
+        for number in sorted(suspects):
+            part = slice(number * PAGE, (number + 1) * PAGE)
+            sheet = self._sheets.get(first + number)
+            if sheet is None:
+                bad = found[part] != picture[part]
+            else:
+                bad = (found[part] != sheet.expected) & ~sheet.free
+            address = place.span.start + number * PAGE
+            yield from (Span(address + start, length) for start, length in _runs(bad))
+
+    def _note(self, span: Span, data: Bytes) -> None:
+        done = 0
+        for sheet, part, size in self._parts(span):
+            sheet.expected[part] = data[done : done + size]
+            sheet.free[part] = False
+            done += size
+        if self._holes and any(hole.overlaps(span) for hole in self._holes):
+            start = span.start // PAGE * PAGE
+            pages = Span(start, -(-span.end // PAGE) * PAGE - start)
+            self._holes = subtract(self._holes, [pages])
+
+    def _parts(self, span: Span) -> Iterator[tuple[_Sheet, slice, int]]:
+        """Yield the sheets under a span, the part of each, and its size; watched memory only."""
+        for place in self._places:
+            position = max(span.start, place.span.start)
+            end = min(span.end, place.span.end)
+            while position < end:
+                page, start = divmod(position, PAGE)
+                size = min(PAGE - start, end - position)
+                yield self._sheet(place, page), slice(start, start + size), size
+                position += size
+
+    def _sheet(self, place: _Place, page: int) -> _Sheet:
+        sheet = self._sheets.get(page)
+        if sheet is None:
+            at = place.at + page * PAGE - place.span.start
+            sheet = _Sheet(self._pattern[at : at + PAGE].copy(), np.zeros(PAGE, bool))
+            self._sheets[page] = sheet
+        return sheet
+
+
+def _runs(bad: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Yield (start, length) of the runs of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], bad, [False])).astype(np.int8)))
+    for start, end in edges.reshape(-1, 2).tolist():
+        yield start, end - start
+
+
+@lru_cache(maxsize=2)
+def _pattern(length: int) -> Bytes:
+    """Return bytes of which no two aligned words are the same, so that a mix-up is seen."""
+    words = np.arange(1, length // 8 + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    pattern = words.view(np.uint8)
+    pattern.flags.writeable = False
+    return pattern
+
+
+@lru_cache(maxsize=2)
+def _buffer(length: int) -> Bytes:
+    """Return room for a copy of the memory; one process looks at one memory at a time."""
+    return np.empty(length, np.uint8)

@@ -1,0 +1,150 @@
+"""What a run found: one `Outcome` per case, and the `Report` that holds them all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Self
+
+from vhint_conformance.expectations import Expectation
+from vhint_conformance.selection import Level
+from vhint_conformance.verdict import Verdict, Violation
+
+
+class ExitStatus(IntEnum):
+    """What the exit status of `vhint conform` says."""
+
+    CONFORMS = 0
+    VIOLATED = 1
+    USAGE = 2
+    TARGET = 3
+    UNSETTLED = 4
+    INTERRUPTED = 130
+
+
+class Fault(StrEnum):
+    """Why a case has the verdict `error`."""
+
+    NOT_STARTED = "target-not-started"
+    DIED = "target-died"
+    DEADLINE = "no-answer"
+    SUITE = "suite"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one case found.
+
+    `repro` is a shell command that reruns just this case.  `expectations` are those that apply:
+    they excuse an expected failure, or are out of date when the case passed against them.
+    `traceback` is kept only while debugging.
+    """
+
+    id: str
+    requirements: tuple[str, ...]
+    verdict: Verdict
+    title: str = ""
+    level: Level = Level.MUST
+    message: str = ""
+    hint: str = ""
+    duration_s: float = 0.0
+    repro: str = ""
+    observations: Mapping[str, object] = field(default_factory=dict)
+    effectiveness: Mapping[str, object] | None = None
+    violations: tuple[Violation, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    fault: Fault | None = None
+    traceback: str = ""
+
+    @property
+    def profile(self) -> str:
+        """The profile that the case belongs to: that of its first requirement."""
+        return (self.requirements[0] if self.requirements else self.id).partition(".")[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, for `from_json` in another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the outcome that `as_json` described."""
+        typed = dict(values)
+        typed["requirements"] = tuple(values["requirements"])
+        typed["verdict"] = Verdict(values["verdict"])
+        typed["level"] = Level(values["level"])
+        typed["violations"] = tuple(Violation(**item) for item in values["violations"])
+        typed["expectations"] = tuple(Expectation(**item) for item in values["expectations"])
+        typed["fault"] = Fault(values["fault"]) if values["fault"] else None
+        return cls(**typed)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run found.
+
+    `not_run` are cases that were selected and not reached, because of an interrupt, a target that
+    cannot be started or a limit that the user set; `stopped` says which.  `target_error` and its
+    hint are set if the target could not be started at all.  `out_of_date` are expectations that
+    the run as a whole refuted.  `expectations` are those that applied to this target.
+    """
+
+    target: str
+    versions: Mapping[str, str]
+    outcomes: tuple[Outcome, ...]
+    seed: int = 0
+    level: Level = Level.MUST
+    role: str = "all"
+    expectations: tuple[Expectation, ...] = ()
+    out_of_date: tuple[Expectation, ...] = ()
+    deselected: int = 0
+    not_run: tuple[str, ...] = ()
+    stopped: str = ""
+    interrupted: bool = False
+    target_error: str = ""
+    target_hint: str = ""
+    duration_s: float = 0.0
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """The number of cases per verdict, all verdicts present."""
+        counts = Counter(outcome.verdict for outcome in self.outcomes)
+        return {verdict.value: counts[verdict] for verdict in Verdict}
+
+    def having(self, *verdicts: Verdict) -> list[Outcome]:
+        """Return the outcomes with one of these verdicts, in the order they came."""
+        return [outcome for outcome in self.outcomes if outcome.verdict in verdicts]
+
+    @property
+    def target_lost(self) -> list[Outcome]:
+        """The outcomes of cases in which the target did not start, or died."""
+        gone = (Fault.NOT_STARTED, Fault.DIED)
+        return [outcome for outcome in self.outcomes if outcome.fault in gone]
+
+    @property
+    def unsettled(self) -> list[Outcome]:
+        """The cases for which no verdict is known and one is needed to say "conforms"."""
+        return [
+            outcome
+            for outcome in self.outcomes
+            if outcome.verdict is Verdict.ERROR
+            or (outcome.verdict is Verdict.INCONCLUSIVE and outcome.level is Level.MUST)
+        ]
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """The exit status that `vhint conform` owes.
+
+        A run in which no case had anything to say about the target settles nothing either.
+        """
+        if self.interrupted:
+            return ExitStatus.INTERRUPTED
+        if self.target_error or self.target_lost:
+            return ExitStatus.TARGET
+        if self.out_of_date or self.having(Verdict.FAIL):
+            return ExitStatus.VIOLATED
+        judged = self.having(Verdict.PASS, Verdict.EXPECTED_FAIL)
+        if self.unsettled or self.not_run or not judged:
+            return ExitStatus.UNSETTLED
+        return ExitStatus.CONFORMS

@@ -1,0 +1,261 @@
+"""The reference device in this process, and its sound variants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import vhint
+from vhint.host import (
+    EVERY_FEATURE,
+    Device,
+    DeviceFactory,
+    DeviceOptions,
+    DiscardHints,
+    HintPolicy,
+    KeepEverything,
+    NotedWrites,
+    RecordHints,
+    WriteLog,
+)
+from vhint.host.context import Context
+from vhint.ring import GuestMemory
+from vhint.spans import Span
+from vhint.transport.interface import TransportError
+from vhint.transport.loopback import DEVICE_FAULTS, Loopback
+from vhint.wire.features import Feature, Features
+from vhint.wire.queues import QueueMode
+from vhint_conformance.case import PECULIAR, Capability
+from vhint_conformance.targets.base import Control, Limits, Session, Target
+from vhint_conformance.targets.migration.arrived import AllBut, Arrived
+from vhint_conformance.variants import RING_VARIANTS, SPLIT, Variant
+from vhint_conformance.verdict import TargetNotStarted
+
+RAM = 32 << 20
+USABLE = (1 << 20, RAM - (1 << 20))
+
+
+class DeviceControl(Control):
+    """The host's side of a device object."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._arrived: Arrived | None = None
+
+    def set_balloon_size(self, pages: int) -> None:
+        """Change num_pages."""
+        with DEVICE_FAULTS:
+            self._device.set_balloon_size(pages)
+
+    def balloon_size(self) -> int:
+        """Return what the driver wrote to `actual`."""
+        with DEVICE_FAULTS:
+            return self._device.context.config.actual
+
+    def poll_statistics(self) -> None:
+        """Use the statistics buffer."""
+        with DEVICE_FAULTS:
+            self._device.poll_statistics()
+
+    def start_round(self) -> int | None:
+        """Ask for hints."""
+        with DEVICE_FAULTS:
+            return self._device.start_round()
+
+    def stop_round(self) -> None:
+        """Want no more."""
+        with DEVICE_FAULTS:
+            self._device.stop_round()
+
+    def finish_round(self) -> None:
+        """Migrate: of guest memory everything is sent but what the device says can be left out."""
+        with DEVICE_FAULTS:
+            hints = self._device.hints
+            self._arrived = AllBut(hints.skippable if isinstance(hints, RecordHints) else ())
+            self._device.finish_round()
+
+    def cancel_round(self, *, broken: bool = False) -> None:  # noqa: ARG002 - it is all the same
+        """Give up what hints were for."""
+        with DEVICE_FAULTS:
+            self._device.cancel_round()
+
+    def inhibit(self, on: bool) -> None:
+        """Inhibit discards, or allow them."""
+        with DEVICE_FAULTS:
+            self._device.inhibited = on
+
+    def guest_wrote(self, spans: Iterable[Span]) -> None:
+        """Note the writes, as a host does that watches its guest."""
+        log = self._device.hints.log
+        if isinstance(log, NotedWrites):
+            for span in spans:
+                log.note(span)
+
+    def arrived(self) -> Arrived:
+        """Return what was sent."""
+        if self._arrived is None:
+            raise RuntimeError("no round was finished")
+        return self._arrived
+
+    def statistics(self) -> dict[int, int]:
+        """Return what the device read last."""
+        with DEVICE_FAULTS:
+            return self._device.statistics()
+
+
+_idle: list[GuestMemory] = []
+"""Memory that no session uses now: to allocate it afresh would take most of a case's time."""
+
+
+@dataclass
+class LoopbackSession(Session):
+    """A device object behind a loopback transport."""
+
+    memory: GuestMemory | None = None
+
+    def check_alive(self) -> None:
+        """Do nothing: an object does not die."""
+
+    def close(self) -> None:
+        """Unmap the memory and keep it for the next session."""
+        self.transport.close()
+        if self.memory is not None:
+            _idle.append(self.memory)
+            self.memory = None
+
+
+@dataclass(frozen=True)
+class LoopbackTarget(Target):
+    """Any device object that a factory makes over guest memory."""
+
+    name: str
+    make_device: DeviceFactory
+    summary: str = ""
+    queue_mode: QueueMode | None = None
+    host_page: int = 4096
+    variants: tuple[Variant, ...] = (SPLIT,)
+
+    def start(self) -> Session:
+        """Make a fresh device, over memory whose content means nothing yet."""
+        memory = _idle.pop() if _idle else GuestMemory.create(RAM)
+        try:
+            transport = Loopback(self.make_device, RAM, memory)
+        except TransportError as error:
+            _idle.append(memory)
+            raise TargetNotStarted(str(error)) from error
+        return LoopbackSession(
+            transport=transport,
+            limits=Limits(
+                ram=((0, RAM),),
+                usable=USABLE,
+                host_page=self.host_page,
+                queue_mode=self.queue_mode,
+            ),
+            control=DeviceControl(transport.device),
+            capabilities=frozenset(Capability) - PECULIAR.keys() | {Capability.RESETS_QUEUES},
+            reasons=PECULIAR,
+            memory=memory,
+        )
+
+    def versions(self) -> dict[str, str]:
+        """Return vhint's own version."""
+        return {"vhint": vhint.__version__}
+
+
+def _without(*features: Feature) -> Features:
+    return EVERY_FEATURE - Features.of(*features)
+
+
+def _made(**options: object) -> Callable[..., Device]:
+    made = DeviceOptions(**options)  # type: ignore[arg-type]
+    return lambda memory: Device(memory, made, hints=RecordHints(NotedWrites()))
+
+
+def hinted(policy: type[HintPolicy], log: type[WriteLog] = NotedWrites) -> DeviceFactory:
+    """Return what makes reference devices with a policy for hints, and a log of guest writes."""
+    return lambda memory: Device(memory, hints=policy(log()))
+
+
+class IgnoreHints(HintPolicy):
+    """Makes no use of hints, which is sound."""
+
+    def accept(self, spans: Sequence[Span], context: Context) -> None:
+        """Leave them all alone."""
+
+
+class NeverAsks(Device):
+    """Has no use for hints and never asks for any."""
+
+    def start_round(self) -> None:
+        """Do nothing."""
+
+
+REFERENCES: Mapping[str, LoopbackTarget] = {
+    target.name: target
+    for target in (
+        LoopbackTarget(
+            "reference",
+            hinted(RecordHints),
+            "the reference device, everything offered",
+            variants=RING_VARIANTS,
+        ),
+        LoopbackTarget(
+            "reference:discards-hints",
+            hinted(DiscardHints),
+            "discards what is hinted for a round, unless it was written, and sends everything",
+        ),
+        LoopbackTarget(
+            "reference:ignores-hints",
+            hinted(IgnoreHints),
+            "asks for hints and makes no use of them, which is sound",
+        ),
+        LoopbackTarget(
+            "reference:never-asks", NeverAsks, "begins no round of hints, which is sound"
+        ),
+        LoopbackTarget(
+            "reference:discards-nothing",
+            lambda memory: Device(memory, reclaim=KeepEverything(memory)),
+            "acknowledges every hint and keeps all memory, which is sound",
+        ),
+        LoopbackTarget(
+            "reference:plain",
+            _made(offered=Features.of(Feature.VERSION_1)),
+            "inflate and deflate only, no optional feature",
+        ),
+        LoopbackTarget(
+            "reference:spec-fixed",
+            _made(
+                offered=_without(Feature.STATS_VQ, Feature.PAGE_POISON),
+                queue_mode=QueueMode.SPEC_FIXED,
+            ),
+            "queue numbers as the standard lists them",
+        ),
+        LoopbackTarget(
+            "reference:compact-accepted",
+            _made(
+                offered=_without(Feature.STATS_VQ),
+                queue_mode=QueueMode.COMPACT_ACCEPTED,
+            ),
+            "queues numbered over the accepted features",
+        ),
+        LoopbackTarget(
+            "reference:host-page-16k",
+            _made(host_page=1 << 14, hint_min_order=2),
+            "a host whose pages are 16 KiB",
+            host_page=1 << 14,
+        ),
+        LoopbackTarget(
+            "reference:host-page-2m",
+            _made(host_page=1 << 21, hint_min_order=9),
+            "a host whose pages are 2 MiB",
+            host_page=1 << 21,
+        ),
+        LoopbackTarget(
+            "reference:host-page-64k",
+            _made(host_page=1 << 16, hint_min_order=4),
+            "a host whose pages are 64 KiB",
+            host_page=1 << 16,
+        ),
+    )
+}
+"""The reference device by target name."""

@@ -1,0 +1,50 @@
+"""What vhint requires of drivers and devices: data and prose, and loaders for the data.
+
+Four registers, each a directory of TOML files and a module that reads it: requirements
+(`load`), the standard's `clauses`, real `bugs`, and `errata`. ``python -m vhint_spec`` checks
+them all against each other.
+
+>>> from vhint_spec import load, clauses
+>>> load()["reporting.device.containment"].level
+'MUST NOT'
+>>> clauses.load()["PR-D2"].slugs
+('reporting.device.poison-preserved',)
+"""
+
+from vhint_spec.records import RegistryError
+from vhint_spec.registry import (
+    INVARIANTS,
+    LEVELS,
+    OBSERVATIONS,
+    PROFILES,
+    ROLES,
+    STATUSES,
+    Invariant,
+    Level,
+    Observation,
+    Profile,
+    Requirement,
+    Role,
+    Status,
+    load,
+    schema,
+)
+
+__all__ = [
+    "INVARIANTS",
+    "LEVELS",
+    "OBSERVATIONS",
+    "PROFILES",
+    "ROLES",
+    "STATUSES",
+    "Invariant",
+    "Level",
+    "Observation",
+    "Profile",
+    "RegistryError",
+    "Requirement",
+    "Role",
+    "Status",
+    "load",
+    "schema",
+]

@@ -1,0 +1,1 @@
+"""The device-facing halves of a guest, one for each normative profile, without I/O."""

@@ -1,0 +1,1 @@
+"""How a driver and a device meet."""
