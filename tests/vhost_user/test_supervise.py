@@ -73,6 +73,18 @@ def test_a_signal_is_handed_on_and_ends_it(number: int) -> None:
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_at_any_moment_of_the_start_is_not_lost() -> None:
+    parent = os.getpid()
+
+    def serve() -> int:
+        os.kill(parent, signal.SIGTERM)
+        signal.pause()
+        return 5
+
+    for _ in range(200):
+        assert supervise(serve, lambda _: None) == 0
+
+
 def test_a_child_that_raises_is_not_started_again(capfd: pytest.CaptureFixture[str]) -> None:
     def serve() -> int:
         raise RuntimeError("a fault of ours")
