@@ -10,9 +10,12 @@ import click
 
 import vhint
 from vhint_conformance.cli.conform import conform
+from vhint_conformance.cli.decode import decode
 from vhint_conformance.cli.demo import demo
+from vhint_conformance.cli.encode import encode
 from vhint_conformance.cli.errata import errata
 from vhint_conformance.cli.explore import explore_command
+from vhint_conformance.cli.formats import formats
 from vhint_conformance.cli.fuzz import fuzz
 from vhint_conformance.cli.host import host
 from vhint_conformance.cli.ics import ics
@@ -32,8 +35,11 @@ def vhint_command() -> None:
 
 
 vhint_command.add_command(conform)
+vhint_command.add_command(decode)
 vhint_command.add_command(demo)
+vhint_command.add_command(encode)
 vhint_command.add_command(explore_command, "explore")
+vhint_command.add_command(formats)
 vhint_command.add_command(fuzz)
 vhint_command.add_command(host)
 vhint_command.add_command(mutants)
