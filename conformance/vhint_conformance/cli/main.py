@@ -9,6 +9,7 @@ import traceback
 import click
 
 import vhint
+from vhint_conformance.cli.check import check
 from vhint_conformance.cli.conform import conform
 from vhint_conformance.cli.decode import decode
 from vhint_conformance.cli.demo import demo
@@ -34,6 +35,7 @@ def vhint_command() -> None:
     """Guest free page hinting: judge implementations, look up requirements."""
 
 
+vhint_command.add_command(check)
 vhint_command.add_command(conform)
 vhint_command.add_command(decode)
 vhint_command.add_command(demo)
