@@ -21,6 +21,10 @@ START: Final = 1 << 16
 """Bytes by which a trace is recognised."""
 
 
+EARLY: Final = "it ends before the device had come to rest: what else it did is not told"
+"""Why a trace that is not settled cannot hold."""
+
+
 class Kind(StrEnum):
     """Who wrote a trace."""
 
@@ -78,7 +82,7 @@ def judge(
         case Kind.VHINT:
             return _native(NativeTrace(buffered), registry, role, counts, legacy)
         case Kind.QEMU:
-            return _qemu(QemuLog(buffered, vdev), registry, role, counts, legacy)
+            return _qemu(QemuLog(buffered, role, vdev), registry, role, counts, legacy)
         case Kind.FTRACE:
             read = Ftrace(buffered)
             read.read()
@@ -108,6 +112,8 @@ def _native(
     if states is None:
         raise NoTrace(trace.problem or "it holds no event")
     settled = trace.settled and not trace.problem
+    if not settled and not trace.problem:
+        trace.doubts.append(Doubt(EARLY, line=trace.line))
     return _result(Kind.VHINT, role, registry, states, number, trace, counts, settled=settled)
 
 
@@ -123,6 +129,8 @@ def _qemu(
     for line, meaning in log.steps():
         states.step(line, meaning)
         number += 1
+    if role is Role.DRIVER and not log.has_registers:
+        states = _states(log.guesses(legacy=legacy), role, counts)  # nothing of it can be judged
     return _result(Kind.QEMU, role, registry, states, number, log, counts, settled=False)
 
 
@@ -158,7 +166,7 @@ def _result(
                   (found[0].findings[0].violation.requirement,), found[0].findings[0].line)
             for facts, found in dead[:3]
         ]  # fmt: skip
-        doubts = [each for each in doubts if _matters(each, counts)]
+        doubts = [each for each in doubts if _matters(each, registry, counts)]
         verdict = TraceVerdict.UNDETERMINED if doubts else TraceVerdict.HOLDS
     return Result(verdict, kind, role, number, findings, remarks, tuple(doubts))
 
@@ -171,17 +179,16 @@ def _doubts(known: Sequence[Doubt], problem: str, line: int) -> list[Doubt]:
 
 
 def _set_aside(states: Sequence[State], registry: Mapping[str, HasLevel]) -> tuple[Finding, ...]:
-    """Take what only should not be out of the findings, and return it."""
-    remarks: dict[Finding, None] = {}
+    """Take what only should not be out of the findings; return what every state has of it."""
+    remarks: list[list[Finding]] = []
     for state in states:
-        kept = []
+        by_level: dict[bool, list[Finding]] = {True: [], False: []}
         for finding in state.findings:
-            if level_of([finding.violation.requirement], registry) is Level.MUST:
-                kept.append(finding)
-            else:
-                remarks[finding] = None
-        state.findings = kept
-    return tuple(remarks)
+            is_must = level_of([finding.violation.requirement], registry) is Level.MUST
+            by_level[is_must].append(finding)
+        state.findings = by_level[True]
+        remarks.append(by_level[False])
+    return tuple(each for each in remarks[0] if all(each in others for others in remarks))
 
 
 def _by_life(
@@ -205,8 +212,7 @@ def _told(facts: Told) -> str:
     return "the facts are " + ", ".join(f"{name} {value}" for name, value in facts)
 
 
-def _matters(doubt: Doubt, counts: Callable[[str], bool]) -> bool:
-    """Whether a doubt is about a requirement that counts."""
-    from vhint_spec import load
-
-    return any(counts(slug) for slug in load() if any(matches(glob, slug) for glob in doubt.about))
+def _matters(doubt: Doubt, registry: Mapping[str, HasLevel], counts: Callable[[str], bool]) -> bool:
+    """Whether a doubt is about a requirement that counts; one that nobody knows may be."""
+    named = [[slug for slug in registry if matches(glob, slug)] or [glob] for glob in doubt.about]
+    return any(counts(slug) for slugs in named for slug in slugs)

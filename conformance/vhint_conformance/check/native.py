@@ -20,6 +20,7 @@ from vhint.trace.events import (
     Event,
     FeaturesAccepted,
     FeaturesOffered,
+    Found,
     Offered,
     ResetDone,
     Settled,
@@ -144,6 +145,15 @@ class NativeTrace:
                 return self._known(event)
             case ResetDone():
                 self._outstanding.clear()
+            case Found():
+                self.doubts.append(
+                    Doubt(
+                        f"whoever recorded it found {event.requirement} broken, expected "
+                        f"{event.expected}, seen {event.seen}; no event shows that",
+                        (event.requirement,),
+                        self.line,
+                    )
+                )
             case _:
                 self._spans(getattr(event, "spans", ()))
         return [event]
