@@ -914,7 +914,7 @@ static bool runnable(const struct device *device, size_t index)
 	return enabled && ring->size > 0 && ring->addressed && !ring->broken;
 }
 
-/* Whether the driver wants to hear of the used entries from old on, now that there are up to next. */
+/* Whether the driver wants to hear of the entries used since old, now that next is the index. */
 static bool wants_call(const struct device *device, const struct parts *parts, uint16_t old,
 		       uint16_t next)
 {
@@ -1003,9 +1003,10 @@ static void reset_device(struct device *device)
 /* ---- Messages ---------------------------------------------------------------------------- */
 
 /*
- * Each handler returns whether it could do what was asked. If not, the front end is told so if it
- * wanted to know, and is cut off if it did not. Descriptors that a handler keeps are taken out of
- * the message; the others are closed.
+ * A handler for each request. It returns whether it could do what was asked; if it could not, the
+ * front end is told so if it wanted to know, and is cut off if it did not. The handler of a
+ * question leaves the answer in place of the payload. Descriptors that a handler keeps are taken
+ * out of the message; the others are closed.
  */
 
 static int take_fd(struct message *message, size_t index)
@@ -1013,6 +1014,135 @@ static int take_fd(struct message *message, size_t index)
 	int fd = message->fds[index];
 	message->fds[index] = -1;
 	return fd;
+}
+
+static struct ring *ring_at(struct device *device, uint64_t index)
+{
+	return index < QUEUES ? &device->rings[index] : NULL;
+}
+
+static bool get_features(struct device *device, struct message *message)
+{
+	(void)device;
+	message->payload.u64 = OFFERED | BIT(F_PROTOCOL_FEATURES);
+	return true;
+}
+
+static bool get_protocol_features(struct device *device, struct message *message)
+{
+	(void)device;
+	message->payload.u64 = PROTOCOL_OFFERED;
+	return true;
+}
+
+static bool get_queue_num(struct device *device, struct message *message)
+{
+	(void)device;
+	message->payload.u64 = QUEUES;
+	return true;
+}
+
+static bool set_owner(struct device *device, struct message *message)
+{
+	(void)device, (void)message;
+	return true; /* there is nothing to own beyond the connection */
+}
+
+/* A set that cannot be worked with is taken all the same: FEATURES_OK is where that shows. */
+static bool set_features(struct device *device, struct message *message)
+{
+	if (speaks(device, P_STATUS) && device->status & S_FEATURES_OK)
+		return message->payload.u64 == device->features; /* they are final */
+	device->features = message->payload.u64;
+	return true;
+}
+
+static bool set_protocol_features(struct device *device, struct message *message)
+{
+	device->protocol_features = message->payload.u64 & PROTOCOL_OFFERED;
+	return device->protocol_features == message->payload.u64;
+}
+
+static bool get_status(struct device *device, struct message *message)
+{
+	message->payload.u64 = device->status;
+	return true;
+}
+
+static bool set_status(struct device *device, struct message *message)
+{
+	uint8_t status = (uint8_t)message->payload.u64;
+
+	if (status == 0) {
+		reset_device(device);
+		return true;
+	}
+	/* Only a reset takes a bit away, and only the device asks for one. */
+	device->status |= status & (uint8_t)~S_NEEDS_RESET;
+	if (!features_acceptable(device->features))
+		device->status &= (uint8_t)~S_FEATURES_OK;
+	for (size_t i = 0; i < QUEUES; i++)
+		device->rings[i].pending = true;
+	return true;
+}
+
+static bool reset_all(struct device *device, struct message *message)
+{
+	(void)message;
+	reset_device(device);
+	return true;
+}
+
+/* The bytes of the configuration space, for a driver that reads what lies behind it too. */
+static void config_bytes(const struct device *device, uint8_t bytes[CONFIG_MAX])
+{
+	const uint32_t *fields = (const uint32_t *)&device->config;
+
+	memset(bytes, 0, CONFIG_MAX);
+	for (size_t i = 0; i < sizeof(device->config) / 4; i++) {
+		uint32_t field = htole32(fields[i]);
+		memcpy(bytes + 4 * i, &field, 4);
+	}
+}
+
+static bool config_asked(const struct message *message)
+{
+	uint32_t offset = message->payload.config.offset, size = message->payload.config.size;
+
+	return message->header.size >= CONFIG_HEAD && message->header.size == CONFIG_HEAD + size &&
+	       size <= CONFIG_MAX && offset <= CONFIG_MAX - size;
+}
+
+static bool get_config(struct device *device, struct message *message)
+{
+	uint8_t bytes[CONFIG_MAX];
+
+	if (!config_asked(message)) {
+		message->header.size = 0; /* the protocol's sign of an error */
+		return true;
+	}
+	config_bytes(device, bytes);
+	memcpy(message->payload.config.bytes, bytes + message->payload.config.offset,
+	       message->payload.config.size);
+	return true;
+}
+
+/* Only actual and poison_val are the driver's to write; the rest of a write changes nothing. */
+static bool set_config(struct device *device, struct message *message)
+{
+	uint8_t bytes[CONFIG_MAX];
+	uint32_t field;
+
+	if (!config_asked(message))
+		return false;
+	config_bytes(device, bytes);
+	memcpy(bytes + message->payload.config.offset, message->payload.config.bytes,
+	       message->payload.config.size);
+	memcpy(&field, bytes + offsetof(struct config, actual), 4);
+	device->config.actual = le32toh(field);
+	memcpy(&field, bytes + offsetof(struct config, poison_val), 4);
+	device->config.poison_val = le32toh(field);
+	return true;
 }
 
 static void unmap_memory(struct device *device)
@@ -1024,51 +1154,45 @@ static void unmap_memory(struct device *device)
 	device->region_count = 0;
 }
 
-static bool overlap(uint64_t first, uint64_t last, uint64_t other_first, uint64_t other_last)
+static bool overlap(struct range a, struct range b)
 {
-	return first <= other_last && other_first <= last;
+	return a.first <= b.last && b.first <= a.last;
 }
 
 /* Map one region, which is not to overlap one before it. Takes the descriptor if it succeeds. */
 static bool map_region(struct device *device, const struct memory_region *asked, int fd)
 {
+	struct region region = {.user = asked->user, .offset = asked->offset, .fd = fd};
 	struct stat stat;
 	struct statfs fs;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), last = asked->size - 1;
+	uint64_t last = asked->size - 1;
 
 	if (asked->size == 0 || last > UINT64_MAX - asked->guest || last > UINT64_MAX - asked->user)
 		return false;
+	region.guest = range_of(asked->guest, asked->size);
 	for (size_t i = 0; i < device->region_count; i++) {
 		const struct region *other = &device->regions[i];
-		uint64_t other_last = other->guest.last - other->guest.first;
-		if (overlap(asked->guest, asked->guest + last, other->guest.first,
-			    other->guest.last) ||
-		    overlap(asked->user, asked->user + last, other->user,
-			    other->user + other_last))
+		uint64_t size = other->guest.last - other->guest.first + 1;
+		if (overlap(region.guest, other->guest) ||
+		    overlap(range_of(asked->user, asked->size), range_of(other->user, size)))
 			return false;
 	}
 	/* A file that is cut short under us would end the process. It can be kept from that. */
 	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	if (fstat(fd, &stat) < 0 || fstatfs(fd, &fs) < 0 || asked->offset > (uint64_t)stat.st_size ||
+	if (fstat(fd, &stat) < 0 || fstatfs(fd, &fs) < 0 ||
+	    asked->offset > (uint64_t)stat.st_size ||
 	    asked->size > (uint64_t)stat.st_size - asked->offset)
 		return false;
-	uint64_t unit = fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : page;
-	uint64_t lead = asked->offset % unit;
-	size_t map_size = (asked->size + lead + unit - 1) / unit * unit;
-	void *map = mmap(NULL, map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			 (off_t)(asked->offset - lead));
-	if (map == MAP_FAILED)
+	region.unit = fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize
+						   : (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t lead = asked->offset % region.unit;
+	region.map_size = asked->size + lead;
+	region.map = mmap(NULL, region.map_size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_NORESERVE, fd, (off_t)(asked->offset - lead));
+	if (region.map == MAP_FAILED)
 		return false; /* read-only memory among others: it is no RAM */
-	device->regions[device->region_count++] = (struct region){
-		.guest = {asked->guest, asked->guest + last},
-		.user = asked->user,
-		.offset = asked->offset,
-		.unit = unit,
-		.at = (uint8_t *)map + lead,
-		.map = map,
-		.map_size = map_size,
-		.fd = fd,
-	};
+	region.at = (uint8_t *)region.map + lead;
+	device->regions[device->region_count++] = region;
 	return true;
 }
 
@@ -1091,40 +1215,50 @@ static bool set_memory(struct device *device, struct message *message)
 	return true;
 }
 
-static struct ring *ring_at(struct device *device, uint64_t index)
+static bool set_vring_num(struct device *device, struct message *message)
 {
-	return index < QUEUES ? &device->rings[index] : NULL;
-}
+	struct ring *ring = ring_at(device, message->payload.vring.index);
+	uint32_t size = message->payload.vring.num;
 
-static bool set_ring_fd(struct device *device, struct message *message)
-{
-	uint64_t value = message->payload.u64;
-	struct ring *ring = ring_at(device, value & VRING_INDEX_MASK);
-	bool none = value & VRING_NO_FD;
-
-	if (!ring || message->fd_count != (none ? 0 : 1))
+	if (!ring || size == 0 || size > QUEUE_SIZE_MAX || (size & (size - 1)) != 0)
 		return false;
-	int fd = none ? -1 : take_fd(message, 0);
-	if (fd >= 0)
-		fcntl(fd, F_SETFL, O_NONBLOCK); /* the peer's full or empty one must not hold us */
-	switch (message->header.request) {
-	case SET_VRING_KICK:
-		close_fd(&ring->kick);
-		ring->kick = fd;
-		ring->pending = true;
-		return fd >= 0; /* without a kick we would have to poll */
-	case SET_VRING_CALL:
-		close_fd(&ring->call);
-		ring->call = fd;
-		return true;
-	default:
-		close_fd(&ring->error);
-		ring->error = fd;
-		return true;
-	}
+	ring->size = size;
+	return true;
 }
 
-static bool set_ring_address(struct device *device, const struct message *message)
+static bool set_vring_base(struct device *device, struct message *message)
+{
+	struct ring *ring = ring_at(device, message->payload.vring.index);
+
+	if (!ring || message->payload.vring.num > UINT16_MAX)
+		return false;
+	ring->next = (uint16_t)message->payload.vring.num;
+	return true;
+}
+
+/* The answer says that nothing is touched any more, and that is so: nothing is under way. */
+static bool get_vring_base(struct device *device, struct message *message)
+{
+	struct ring *ring = ring_at(device, message->payload.vring.index);
+
+	if (!ring)
+		return false;
+	stop_ring(ring);
+	message->payload.vring.num = ring->next;
+	return true;
+}
+
+static bool set_vring_enable(struct device *device, struct message *message)
+{
+	struct ring *ring = ring_at(device, message->payload.vring.index);
+
+	if (!ring || message->payload.vring.num > 1)
+		return false;
+	ring->enabled = ring->pending = message->payload.vring.num == 1;
+	return true;
+}
+
+static bool set_vring_addr(struct device *device, struct message *message)
 {
 	struct ring *ring = ring_at(device, message->payload.address.index);
 
@@ -1137,89 +1271,59 @@ static bool set_ring_address(struct device *device, const struct message *messag
 	return true;
 }
 
-static bool set_ring(struct device *device, const struct message *message)
+/* The ring that a descriptor is for, and the descriptor, or -1 if the ring is to have none. */
+static struct ring *ring_and_fd(struct device *device, struct message *message, int *fd)
 {
-	struct ring *ring = ring_at(device, message->payload.vring.index);
-	uint32_t num = message->payload.vring.num;
+	uint64_t value = message->payload.u64;
+	struct ring *ring = ring_at(device, value & VRING_INDEX_MASK);
+	bool none = value & VRING_NO_FD;
+
+	if (!ring || message->fd_count != (none ? 0 : 1))
+		return NULL;
+	*fd = none ? -1 : take_fd(message, 0);
+	if (!none)
+		fcntl(*fd, F_SETFL, O_NONBLOCK); /* a full or an empty one is not to hold us */
+	return ring;
+}
+
+static bool set_vring_kick(struct device *device, struct message *message)
+{
+	int fd;
+	struct ring *ring = ring_and_fd(device, message, &fd);
 
 	if (!ring)
 		return false;
-	switch (message->header.request) {
-	case SET_VRING_NUM:
-		if (num == 0 || num > QUEUE_SIZE_MAX || (num & (num - 1)) != 0)
-			return false;
-		ring->size = num;
-		return true;
-	case SET_VRING_BASE:
-		ring->next = (uint16_t)num;
-		return num <= UINT16_MAX;
-	default: /* SET_VRING_ENABLE */
-		ring->enabled = num != 0;
-		ring->pending = true;
-		return num <= 1;
-	}
+	close_fd(&ring->kick);
+	ring->kick = fd;
+	ring->pending = true;
+	return fd >= 0; /* without one we would have to poll */
 }
 
-static void set_status(struct device *device, uint8_t status)
+static bool set_vring_call(struct device *device, struct message *message)
 {
-	if (status == 0) {
-		reset_device(device);
-		return;
-	}
-	/* Only a reset takes a bit away, and only the device asks for one. */
-	device->status |= status & (uint8_t)~S_NEEDS_RESET;
-	if (!features_acceptable(device->features))
-		device->status &= (uint8_t)~S_FEATURES_OK;
-	for (size_t i = 0; i < QUEUES; i++)
-		device->rings[i].pending = true;
-}
+	int fd;
+	struct ring *ring = ring_and_fd(device, message, &fd);
 
-static bool set_features(struct device *device, uint64_t features)
-{
-	if (speaks(device, P_STATUS) && device->status & S_FEATURES_OK)
-		return features == device->features; /* they are final */
-	device->features = features;
-	return true;
-}
-
-/* The bytes of the configuration space, for a driver that reads what lies behind it too. */
-static void config_bytes(const struct device *device, uint8_t bytes[CONFIG_MAX])
-{
-	const uint32_t *fields = (const uint32_t *)&device->config;
-
-	memset(bytes, 0, CONFIG_MAX);
-	for (size_t i = 0; i < sizeof(device->config) / 4; i++) {
-		uint32_t field = htole32(fields[i]);
-		memcpy(bytes + 4 * i, &field, 4);
-	}
-}
-
-static bool config_asked(const struct message *message)
-{
-	uint32_t offset = message->payload.config.offset, size = message->payload.config.size;
-	return message->header.size >= CONFIG_HEAD && message->header.size == CONFIG_HEAD + size &&
-	       size <= CONFIG_MAX && offset <= CONFIG_MAX - size;
-}
-
-/* Only actual and poison_val are the driver's to write; the rest of a write changes nothing. */
-static bool set_config(struct device *device, const struct message *message)
-{
-	uint8_t bytes[CONFIG_MAX];
-	uint32_t field;
-
-	if (!config_asked(message))
+	if (!ring)
 		return false;
-	config_bytes(device, bytes);
-	memcpy(bytes + message->payload.config.offset, message->payload.config.bytes,
-	       message->payload.config.size);
-	memcpy(&field, bytes + offsetof(struct config, actual), 4);
-	device->config.actual = le32toh(field);
-	memcpy(&field, bytes + offsetof(struct config, poison_val), 4);
-	device->config.poison_val = le32toh(field);
+	close_fd(&ring->call);
+	ring->call = fd;
 	return true;
 }
 
-static bool set_notices(struct device *device, struct message *message)
+static bool set_vring_err(struct device *device, struct message *message)
+{
+	int fd;
+	struct ring *ring = ring_and_fd(device, message, &fd);
+
+	if (!ring)
+		return false;
+	close_fd(&ring->error);
+	ring->error = fd;
+	return true;
+}
+
+static bool set_backend_req_fd(struct device *device, struct message *message)
 {
 	if (message->fd_count != 1)
 		return false;
@@ -1228,36 +1332,35 @@ static bool set_notices(struct device *device, struct message *message)
 	return true;
 }
 
-/* How many bytes the payload of a request has; -1 if that varies or the request is unknown. */
-static int payload_size(uint32_t request)
-{
-	switch (request) {
-	case GET_FEATURES:
-	case SET_OWNER:
-	case RESET_OWNER:
-	case GET_PROTOCOL_FEATURES:
-	case GET_QUEUE_NUM:
-	case SET_BACKEND_REQ_FD:
-	case RESET_DEVICE:
-	case GET_STATUS:
-		return 0;
-	case SET_FEATURES:
-	case SET_PROTOCOL_FEATURES:
-	case SET_VRING_KICK:
-	case SET_VRING_CALL:
-	case SET_VRING_ERR:
-	case SET_STATUS:
-	case SET_VRING_NUM:
-	case SET_VRING_BASE:
-	case GET_VRING_BASE:
-	case SET_VRING_ENABLE:
-		return 8;
-	case SET_VRING_ADDR:
-		return 40;
-	default:
-		return -1;
-	}
-}
+static const struct handler {
+	bool (*handle)(struct device *device, struct message *message);
+	int size;    /* of the payload; ANY: the handler looks */
+	int answers; /* with a payload of so many bytes; ANY: of as many as came */
+} handlers[] = {
+#define ANY (-1)
+	[GET_FEATURES] = {get_features, 0, 8},
+	[SET_FEATURES] = {set_features, 8, 0},
+	[SET_OWNER] = {set_owner, 0, 0},
+	[RESET_OWNER] = {set_owner, 0, 0},
+	[SET_MEM_TABLE] = {set_memory, ANY, 0},
+	[SET_VRING_NUM] = {set_vring_num, 8, 0},
+	[SET_VRING_ADDR] = {set_vring_addr, 40, 0},
+	[SET_VRING_BASE] = {set_vring_base, 8, 0},
+	[GET_VRING_BASE] = {get_vring_base, 8, 8},
+	[SET_VRING_KICK] = {set_vring_kick, 8, 0},
+	[SET_VRING_CALL] = {set_vring_call, 8, 0},
+	[SET_VRING_ERR] = {set_vring_err, 8, 0},
+	[GET_PROTOCOL_FEATURES] = {get_protocol_features, 0, 8},
+	[SET_PROTOCOL_FEATURES] = {set_protocol_features, 8, 0},
+	[GET_QUEUE_NUM] = {get_queue_num, 0, 8},
+	[SET_VRING_ENABLE] = {set_vring_enable, 8, 0},
+	[SET_BACKEND_REQ_FD] = {set_backend_req_fd, 0, 0},
+	[GET_CONFIG] = {get_config, ANY, ANY},
+	[SET_CONFIG] = {set_config, ANY, 0},
+	[RESET_DEVICE] = {reset_all, 0, 0},
+	[SET_STATUS] = {set_status, 8, 0},
+	[GET_STATUS] = {get_status, 0, 8},
+};
 
 static bool reply(struct device *device, struct message *message, uint32_t size)
 {
@@ -1270,84 +1373,26 @@ static bool reply(struct device *device, struct message *message, uint32_t size)
 	       (ssize_t)(sizeof(message->header) + size);
 }
 
-static bool reply_u64(struct device *device, struct message *message, uint64_t value)
+/* Do as a message says, and answer it. Returns false if the front end is to be cut off. */
+static bool handle(struct device *device, struct message *message)
 {
-	message->payload.u64 = value;
-	return reply(device, message, sizeof(value));
-}
+	uint32_t request = message->header.request;
+	bool wants_ack = message->header.flags & FLAG_NEED_REPLY && speaks(device, P_REPLY_ACK);
+	const struct handler *handler = &(const struct handler){0};
 
-/* A request that has an answer of its own. Returns false if it is none, or cannot be answered. */
-static bool answer(struct device *device, struct message *message, bool *is_question)
-{
-	struct ring *ring;
-
-	*is_question = true;
-	switch (message->header.request) {
-	case GET_FEATURES:
-		return reply_u64(device, message, OFFERED | BIT(F_PROTOCOL_FEATURES));
-	case GET_PROTOCOL_FEATURES:
-		return reply_u64(device, message, PROTOCOL_OFFERED);
-	case GET_QUEUE_NUM:
-		return reply_u64(device, message, QUEUES);
-	case GET_STATUS:
-		return reply_u64(device, message, device->status);
-	case GET_VRING_BASE:
-		ring = ring_at(device, message->payload.vring.index);
-		if (!ring)
-			return false;
-		stop_ring(ring);
-		message->payload.vring.num = ring->next;
-		return reply(device, message, 8);
-	case GET_CONFIG:
-		if (!config_asked(message))
-			return reply(device, message, 0);
-		uint8_t bytes[CONFIG_MAX];
-		config_bytes(device, bytes);
-		memcpy(message->payload.config.bytes, bytes + message->payload.config.offset,
-		       message->payload.config.size);
-		return reply(device, message, message->header.size);
-	default:
-		*is_question = false;
-		return false;
-	}
-}
-
-static bool obey(struct device *device, struct message *message)
-{
-	switch (message->header.request) {
-	case SET_OWNER:
-	case RESET_OWNER:
-		return true; /* there is nothing to own beyond the connection */
-	case SET_FEATURES:
-		return set_features(device, message->payload.u64);
-	case SET_PROTOCOL_FEATURES:
-		device->protocol_features = message->payload.u64 & PROTOCOL_OFFERED;
-		return device->protocol_features == message->payload.u64;
-	case SET_MEM_TABLE:
-		return set_memory(device, message);
-	case SET_VRING_NUM:
-	case SET_VRING_BASE:
-	case SET_VRING_ENABLE:
-		return set_ring(device, message);
-	case SET_VRING_ADDR:
-		return set_ring_address(device, message);
-	case SET_VRING_KICK:
-	case SET_VRING_CALL:
-	case SET_VRING_ERR:
-		return set_ring_fd(device, message);
-	case SET_BACKEND_REQ_FD:
-		return set_notices(device, message);
-	case SET_CONFIG:
-		return set_config(device, message);
-	case RESET_DEVICE:
-		reset_device(device);
-		return true;
-	case SET_STATUS:
-		set_status(device, (uint8_t)message->payload.u64);
-		return true;
-	default:
-		return false;
-	}
+	if (request < ARRAY_SIZE(handlers))
+		handler = &handlers[request];
+	bool good = handler->handle &&
+		    (handler->size == ANY || message->header.size == (uint32_t)handler->size) &&
+		    handler->handle(device, message);
+	if (good && handler->answers)
+		return reply(device, message,
+			     handler->answers == ANY ? message->header.size
+						     : (uint32_t)handler->answers);
+	if (!wants_ack)
+		return good;
+	message->payload.u64 = good ? 0 : 1;
+	return reply(device, message, sizeof(message->payload.u64));
 }
 
 /* Receive one message with its descriptors. Returns false if there is none, or none that is one. */
@@ -1383,24 +1428,12 @@ static bool receive(int connection, struct message *message)
 	       recv(connection, &message->payload, size, MSG_WAITALL) == (ssize_t)size;
 }
 
-/* Receive a message and do as it says. Returns false if the connection is over. */
+/* Receive a message and handle it. Returns false if the connection is over. */
 static bool serve_message(struct device *device)
 {
 	struct message message;
-	bool is_question = false, good = receive(device->connection, &message);
+	bool good = receive(device->connection, &message) && handle(device, &message);
 
-	if (good) {
-		int size = payload_size(message.header.request);
-		bool sized = size < 0 || message.header.size == (uint32_t)size;
-		bool wants_ack = message.header.flags & FLAG_NEED_REPLY &&
-				 speaks(device, P_REPLY_ACK);
-		good = sized && answer(device, &message, &is_question);
-		if (!is_question) {
-			good = sized && obey(device, &message);
-			if (wants_ack)
-				good = reply_u64(device, &message, good ? 0 : 1);
-		}
-	}
 	for (size_t i = 0; i < message.fd_count; i++)
 		close_fd(&message.fds[i]);
 	return good;
