@@ -1200,9 +1200,10 @@ static bool set_memory(struct device *device, struct message *message)
 {
 	uint32_t count = message->payload.memory.count;
 
+	/* Some front ends send a table of a fixed size: what lies behind the regions is padding. */
 	if (message->header.size < MEMORY_HEAD || count > REGIONS_MAX ||
 	    count != message->fd_count ||
-	    message->header.size != MEMORY_HEAD + count * sizeof(struct memory_region))
+	    message->header.size < MEMORY_HEAD + count * sizeof(struct memory_region))
 		return false;
 	unmap_memory(device);
 	for (uint32_t i = 0; i < count; i++) {
