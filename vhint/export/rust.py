@@ -39,6 +39,8 @@ from vhint.export.words import camel
 
 _SHORT: Final = 18
 """The longest fields of a struct that rustfmt leaves on one line."""
+_CALL: Final = 60
+"""The longest arguments of a call that it leaves on one line."""
 _KEYWORDS: Final = frozenset({"type", "match", "move", "ref", "use", "loop", "impl", "in", "where"})
 
 
@@ -190,7 +192,7 @@ class View:
         count = f"Some({self.count(array.count, fields)})" if array.count else "None"
         arguments = [f'"{array.name}"', count, f"take_{array.name}{group.suffix}"]
         line = f"let {array.name} = input.array({', '.join(arguments)})?;"
-        if len(line) + 8 < WIDTH:
+        if len(", ".join(arguments)) <= _CALL:
             return line
         inner = "".join(f"    {each},\n" for each in arguments)
         return f"let {array.name} = input.array(\n{inner})?;"
