@@ -28,9 +28,9 @@ from vhint.wire.history.profile import (
     Quirk,
 )
 from vhint.wire.reporting import USED_LENGTH, Buffer
-from vhint.wire.schema import End, Masked, RepeatToEnd, le16, le32, le64
+from vhint.wire.schema import End, Masked, RepeatToEnd, le16
 from vhint.wire.source import Face
-from vhint.wire.vring import DescriptorFlag
+from vhint.wire.vring import DESCRIPTOR, DescriptorFlag
 
 __all__ = [
     "BUFFER",
@@ -49,17 +49,14 @@ __all__ = [
 CAPACITY: Final = 16
 """The most buffers of a report, and the size of QEMU's queue."""
 
+_FLAGS: Final = "flags" / Masked(
+    le16,
+    DescriptorFlag.WRITE | DescriptorFlag.INDIRECT,
+    DescriptorFlag.WRITE,
+    "device-writable",
+)
 BUFFER: Final = Struct(
-    "addr" / le64,
-    "len" / le32,
-    "flags"
-    / Masked(
-        le16,
-        DescriptorFlag.WRITE | DescriptorFlag.INDIRECT,
-        DescriptorFlag.WRITE,
-        "device-writable",
-    ),
-    "next" / le16,
+    *(_FLAGS if field.name == "flags" else field for field in DESCRIPTOR.subcons)
 )
 """The declaration of a descriptor: device-writable, and not indirect."""
 
