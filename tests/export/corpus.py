@@ -16,9 +16,8 @@ NOT_DECLARED = {"lal-v11-buffer-as-read"}
 ELSEWHERE = {
     "hint-request-pfn": "hint-request",
     "hint-request-bitmap": "hint-request",
-    "reporting-chain": "wang-chunks-v11-table",
 }
-"""Files of vectors that are not called as the format is; both tables are mere descriptors."""
+"""Files of vectors that are not called as the format is."""
 EDGES = (0, 1, 2, 7, 8, 9, 0x7F, 0x80, 0xFF)
 
 

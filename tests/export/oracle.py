@@ -48,7 +48,7 @@ class Case:
 
 def judge(case: Case) -> Values | Refusal:
     """The values by path, all as text, or why there are none."""
-    declaration = case.format.declarations[case.layout]
+    declaration = case.format.about.declarations[case.layout]
     given = dict(zip(case.format.parameters, case.parameters, strict=True))
     try:
         values = declaration.parse(case.data, **given)

@@ -44,7 +44,7 @@ class Enumeration:
     docs: str
     source: str
     is_flags: bool = False
-    python: type[IntEnum] | None = None
+    python: type[IntEnum | IntFlag] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,7 @@ def _enumerations(module: ModuleType) -> list[Enumeration]:
         source = about.source or docstrings.about(module.__doc__).source
         is_flags = issubclass(value, IntFlag)
         title = enumeration_words(value)
-        kind = value if issubclass(value, IntEnum) else None
-        found.append(Enumeration(title, members, about.text, source, is_flags, kind))
+        found.append(Enumeration(title, members, about.text, source, is_flags, value))
     return found
 
 

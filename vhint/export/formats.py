@@ -1,19 +1,19 @@
-"""The formats as generators see them: a tree for each layout, what is said of them, constants."""
+"""The formats as generators see them: those of `vhint.wire.formats`, with a tree for each layout."""
 
 from __future__ import annotations
 
 import fnmatch
-import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from dataclasses import dataclass
+from functools import cache, cached_property
+from types import MappingProxyType
 
-from vhint.export import docstrings, refusals
-from vhint.export.read import read
+from vhint.export import refusals
+from vhint.export.read import NotExportable, read
 from vhint.export.shape import End, Field, Number, Variant, everything, walk
 from vhint.export.words import snake
-from vhint.wire.history import PROFILES, Layout
+from vhint.wire import formats
+from vhint.wire.history import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,54 +33,49 @@ class Group:
         return f"_{snake(first.value)}" if first else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Format:
-    """One format.
+    """One format: what is known of it, and its fields for each layout."""
 
-    Attributes:
-        name: such as ``"hint-request"``; unique and permanent.
-        docs: the first paragraph of what its module says.
-        source: where it comes from, "" if that is not said.
-        module: the full name of the module.
-        parameters: names of numbers that are needed besides the bytes.
-        declarations: the construct for each layout that guests wrote it in; only None if no layout
-            makes a difference.
-        trees: the fields for each of them.
-        is_history: whether it was posted only, and is for reading old traces.
-        is_open: whether more bytes may follow, which nobody looks at.
+    about: formats.Format
+    trees: Mapping[Layout | None, tuple[Field, ...]]
 
-    """
+    @property
+    def name(self) -> str:
+        """The permanent name, such as ``"hint-request"``."""
+        return self.about.id
 
-    name: str
-    docs: str
-    source: str
-    module: str
-    parameters: tuple[str, ...]
-    declarations: Mapping[Layout | None, Any] = field(repr=False)
-    trees: Mapping[Layout | None, tuple[Field, ...]] = field(repr=False)
-    is_history: bool = False
-    refusals: refusals.Refusals = field(default_factory=dict, repr=False)
+    @property
+    def docs(self) -> str:
+        """What its bytes are, as a sentence."""
+        return f"{self.about.title[0].upper()}{self.about.title[1:]}."
+
+    @property
+    def source(self) -> str:
+        """The section that defines it."""
+        return self.about.source
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of numbers that are needed besides the bytes."""
+        return self.about.parameters
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it was posted only, and is for reading old traces."""
+        return self.about.status is formats.Status.INFORMATIVE
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """The layouts to choose from; none if no layout makes a difference."""
-        return tuple(layout for layout in self.trees if layout is not None)
+        return self.about.layouts
 
     @property
     def tree(self) -> tuple[Field, ...]:
         """The fields of the first layout."""
         return next(iter(self.trees.values()))
 
-    def widest(self, name: str) -> int:
-        """Give the largest size in bytes that a number has in any layout."""
-        return max(
-            each.size
-            for tree in self.trees.values()
-            for each in everything(tree)
-            if isinstance(each, Number) and each.name == name
-        )
-
-    @property
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The layouts that share a tree, together."""
         found: dict[tuple[Field, ...], tuple[Layout | None, ...]] = {}
@@ -92,6 +87,20 @@ class Format:
     def is_open(self) -> bool:
         """Whether bytes may follow that nobody looks at."""
         return not any(isinstance(each, (End, Variant)) for each in walk(self.tree))
+
+    @cached_property
+    def refusals(self) -> refusals.Refusals:
+        """The requirements behind refusals, by path and kind."""
+        return refusals.requirements(self.name)
+
+    def widest(self, name: str) -> int:
+        """Give the largest size in bytes that a number has in any layout."""
+        return max(
+            each.size
+            for tree in self.trees.values()
+            for each in everything(tree)
+            if isinstance(each, Number) and each.name == name
+        )
 
 
 def select(globs: Iterable[str]) -> tuple[Format, ...]:
@@ -114,70 +123,25 @@ def select(globs: Iterable[str]) -> tuple[Format, ...]:
 
 @cache
 def catalogue() -> Mapping[str, Format]:
-    """Give all formats by name."""
-    found = {each.name: each for each in _current()}
-    return found | {each.name: each for each in _history()}
+    """Give all formats that can be exported, by name."""
+    found = {}
+    for name, about in formats.FORMATS.items():
+        try:
+            trees = {layout: read(con) for layout, con in about.declarations.items()}
+        except NotExportable:
+            continue
+        found[name] = Format(about, trees)
+    return MappingProxyType(found)
 
 
-def _current() -> list[Format]:
-    from construct import Struct
-
-    from vhint.wire import schema, vring
-
-    def closed(con: Any) -> Any:
-        return Struct(*con.subcons, "end" / schema.End)
-
-    from vhint.wire import (
-        command, config, features, hint_ack, hint_request, packed_vring, pci, pfn_array,
-        statistics, virtio_pci,
-    )
-    from vhint.wire.vhost_user import config as vconfig
-    from vhint.wire.vhost_user import header, memory, u64
-    from vhint.wire.vhost_user import vring as vvring
-
-    table = [
-        ("hint-request", hint_request, hint_request.FORMAT, ()),
-        ("hint-ack", hint_ack, hint_ack.FORMAT, ("count",)),
-        ("pfn-array", pfn_array, pfn_array.FORMAT, ()),
-        ("statistics", statistics, statistics.FORMAT, ()),
-        ("command-id", command, command.FORMAT, ()),
-        ("config-space", config, config.FORMAT, ()),
-        ("features", features, features.FORMAT, ()),
-        ("vring-descriptor", vring, closed(vring.DESCRIPTOR), ()),
-        ("vring-avail", vring, closed(vring.AVAIL_RING), ("queue_size",)),
-        ("vring-used", vring, closed(vring.USED_RING), ("queue_size",)),
-        ("vring-used-element", vring, closed(vring.USED_ELEMENT), ()),
-        ("packed-descriptor", packed_vring, closed(packed_vring.DESCRIPTOR), ()),
-        ("packed-event", packed_vring, closed(packed_vring.EVENT_SUPPRESSION), ()),
-        ("vhost-user-header", header, header.FORMAT, ()),
-        ("vhost-user-u64", u64, u64.FORMAT, ()),
-        ("vhost-user-vring-state", vvring, vvring.STATE, ()),
-        ("vhost-user-vring-address", vvring, vvring.ADDRESS, ()),
-        ("vhost-user-vring-file", vvring, vvring.FILE, ()),
-        ("vhost-user-memory-table", memory, memory.FORMAT, ()),
-        ("vhost-user-memory-region", memory, memory.SINGLE, ()),
-        ("vhost-user-config", vconfig, vconfig.FORMAT, ()),
-        ("virtio-pci-capability", virtio_pci, virtio_pci.FORMAT, ()),
-        ("pci-msix", pci, pci.MSIX, ()),
-    ]
-    return [_made(n, m.__name__, c, p) for n, m, c, p in table]
-
-
-def _made(name, module, con, parameters, docs=None, history=False):
-    about = docstrings.about(importlib.import_module(module).__doc__)
-    cons = con if isinstance(con, Mapping) else {None: con}
-    trees = {k: read(v) for k, v in cons.items()}
-    return Format(name, docs or about.text, about.source, module, parameters, cons, trees, history,
-                  refusals.requirements(name))
-
-
-def _history() -> list[Format]:
-    from vhint.export.constants import module_words
-    out = []
-    import vhint.wire.history as h
-    for profile in PROFILES.values():
-        module = "vhint.wire.history." + profile.name.replace("-", "_")
-        for message in profile.messages:
-            out.append(_made(f"{profile.name}-{message.name}", module, message.formats, message.parameters,
-              docs=f"{profile.summary} ({profile.date}): {message.text}.", history=True))
-    return out
+@cache
+def left_out() -> Mapping[str, str]:
+    """Give the formats that cannot be exported, with the reason."""
+    found = {}
+    for name, about in formats.FORMATS.items():
+        for con in about.declarations.values():
+            try:
+                read(con)
+            except NotExportable as error:
+                found[name] = str(error)
+    return MappingProxyType(found)

@@ -14,6 +14,7 @@ from typing import Any
 from construct import FormatField, IfThenElse, Pass, Renamed, Struct
 
 from vhint.export import shape
+from vhint.export.docstrings import plain
 from vhint.export.shape import Field, Reference, Rule
 from vhint.wire.schema import (
     BitFields,
@@ -26,6 +27,7 @@ from vhint.wire.schema import (
     LeadingBits,
     LeadingStruct,
     Masked,
+    Named,
     OpenEnding,
     Padding,
     Repeat,
@@ -43,6 +45,7 @@ _RULES: dict[type[Any], Rule] = {
     Reserved: Rule.RESERVED,
     Padding: Rule.PADDING,
     Choice: Rule.CHOICE,
+    Named: Rule.NAMED,
     Masked: Rule.MASKED,
 }
 
@@ -79,7 +82,7 @@ def _fields(con: Any, *, in_record: bool) -> tuple[Field, ...]:
 
 
 def _field(con: Any, renamed: Any, *, in_record: bool) -> Field:
-    name, docs = str(renamed.name or ""), str(getattr(renamed, "docs", "") or "")
+    name, docs = str(renamed.name or ""), _docs(con, renamed)
     kind = type(con)
     if kind in _RULES:
         return _number(con, renamed)
@@ -126,9 +129,13 @@ def _number(con: Any, renamed: Any) -> shape.Number:
         low,
         high,
         mask,
-        con.enum if isinstance(con, Choice) else None,
-        str(getattr(renamed, "docs", "") or ""),
+        con.enum if isinstance(con, (Choice, Named)) else None,
+        _docs(con, renamed),
     )
+
+
+def _docs(con: Any, renamed: Any) -> str:
+    return plain(str(con.docs or renamed.docs or ""))
 
 
 def _form(con: Any) -> tuple[int, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from functools import cached_property
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ class Export:
     @cached_property
     def modules(self) -> tuple[str, ...]:
         """The modules whose constants are needed."""
-        return constants.modules(each.module for each in self.formats)
+        return constants.modules(each.about.module for each in self.formats)
 
     @cached_property
     def enumerations(self) -> list[Enumeration]:
@@ -94,7 +94,7 @@ class Export:
         )
 
     @property
-    def choices(self) -> set[type[IntEnum] | None]:
+    def choices(self) -> set[type[IntEnum | IntFlag] | None]:
         """The enumerations that a number of one of the formats has to be of."""
         return {
             field.enum

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, IntFlag
 from typing import Literal
 
 
@@ -37,6 +37,7 @@ class Rule(Enum):
     RESERVED = "reserved"
     PADDING = "padding"
     CHOICE = "choice"
+    NAMED = "named"
     MASKED = "masked"
 
 
@@ -44,7 +45,8 @@ class Rule(Enum):
 class Number:
     """An unsigned number of `size` bytes.
 
-    `low` and `high` are what it may be at all; a masked one is ``value & mask == low``.
+    `low` and `high` are what it may be at all; a masked one is ``value & mask == low``. `enum` has
+    the names of its values, or of its bits: all that there are for a choice, else some.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Number:
     low: int
     high: int
     mask: int = 0
-    enum: type[IntEnum] | None = None
+    enum: type[IntEnum | IntFlag] | None = None
     docs: str = ""
 
     @property
