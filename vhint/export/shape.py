@@ -163,6 +163,23 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class Payload:
+    """The payload of a vhost-user message, of as many bytes as the field `size` says.
+
+    By the number of the request, and by whether it is a reply (`flag` in ``flags``), it is a
+    message of one of several formats, given by name; `other` if there is none for it, and of a
+    reply without payload.
+    """
+
+    name: str
+    size: str
+    flag: int
+    requests: tuple[tuple[int, str], ...]
+    replies: tuple[tuple[int, str], ...]
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """A check at the very end: a part of a header has to be the number of bytes after `size`."""
 
@@ -178,7 +195,7 @@ class End:
     name: str = ""
 
 
-Field = Number | Parts | Array | Bits | Maybe | Leading | Variant | Counted | End
+Field = Number | Parts | Array | Bits | Maybe | Leading | Variant | Payload | Counted | End
 
 
 def walk(fields: tuple[Field, ...]) -> Iterator[Field]:
