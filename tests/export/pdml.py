@@ -11,19 +11,15 @@ from tests.export.oracle import Case, Refusal, Values
 from vhint.export.capture import Frame, write
 from vhint.export.formats import Format
 from vhint.export.rendering import arrays
+from vhint.export.samples import dissector
 from vhint.export.shape import Array, Bits, Field, Number, walk
 from vhint.export.words import snake
 
 _INDEX = re.compile(r"(\w+)\[(\d+)\]")
 
 
-def dissector(case: Case) -> str:
-    layout = f".{snake(case.layout.value)}" if case.layout else ""
-    return f"vhint.{snake(case.format.name)}{layout}"
-
-
 def frame(case: Case) -> Frame:
-    return Frame(dissector(case), case.data, case.id)
+    return Frame(dissector(case.format, case.layout), case.data, case.id)
 
 
 def dissect(tshark: str, script: Path, frames: list[Frame], *options: str) -> list[ElementTree.Element]:

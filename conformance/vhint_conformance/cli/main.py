@@ -13,6 +13,7 @@ from vhint_conformance.cli.conform import conform
 from vhint_conformance.cli.demo import demo
 from vhint_conformance.cli.errata import errata
 from vhint_conformance.cli.explore import explore_command
+from vhint_conformance.cli.export import export
 from vhint_conformance.cli.fuzz import fuzz
 from vhint_conformance.cli.host import host
 from vhint_conformance.cli.ics import ics
@@ -34,6 +35,7 @@ def vhint_command() -> None:
 vhint_command.add_command(conform)
 vhint_command.add_command(demo)
 vhint_command.add_command(explore_command, "explore")
+vhint_command.add_command(export)
 vhint_command.add_command(fuzz)
 vhint_command.add_command(host)
 vhint_command.add_command(mutants)
