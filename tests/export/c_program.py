@@ -81,13 +81,18 @@ int main(void)
 """
 
 
+def formats() -> list[Format]:
+    """What can be exported: all but whole messages of vhost-user."""
+    return [each for each in catalogue().values() if not each.payload]
+
+
 def source() -> str:
     """The text of the program."""
-    functions = "".join(_function(each) for each in catalogue().values())
+    functions = "".join(_function(each) for each in formats())
     calls = "".join(
         f'        if (strcmp(name, "{each.name}") == 0)\n'
         f"            {snake(each.name)}(data, size, parameter, layout, &fault);\n"
-        for each in catalogue().values()
+        for each in formats()
     )
     layouts = "".join(
         f'    if (strcmp(name, "{layout.value}") == 0)\n        return VHINT_{capitals(layout.value)};\n'

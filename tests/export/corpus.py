@@ -48,7 +48,10 @@ def mutants(count: int, seed: int = 1) -> tuple[Case, ...]:
     """So many cases that nobody thought of, evenly from all formats and layouts."""
     rng = random.Random(seed)
     seeds: dict[tuple[str, Layout | None], list[Case]] = {
-        (each.name, layout): [] for each in catalogue().values() for layout in each.trees
+        (each.name, layout): []
+        for each in catalogue().values()
+        if not each.payload
+        for layout in each.trees
     }
     for case in vectors():
         seeds[case.format.name, case.layout].append(case)

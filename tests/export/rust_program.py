@@ -64,12 +64,17 @@ fn main() {
 """
 
 
+def formats() -> list[Format]:
+    """What can be exported: all but whole messages of vhost-user."""
+    return [each for each in catalogue().values() if not each.payload]
+
+
 def source() -> str:
     """The text of the program."""
-    functions = "".join(_function(each) for each in catalogue().values())
+    functions = "".join(_function(each) for each in formats())
     calls = "".join(
         f'            "{each.name}" => show_{snake(each.name)}(&data, given, words[1]),\n'
-        for each in catalogue().values()
+        for each in formats()
     )
     layouts = "".join(f'        "{each.value}" => Layout::{camel(each.value)},\n' for each in Layout)
     layout_of = f"fn layout_of(name: &str) -> Layout {{\n    match name {{\n{layouts}"

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.export import c_program, corpus, peers
-from vhint.export import c
-from vhint.export.formats import select
-from vhint.export.rendering import Export
+from vhint.export import export
 
 FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
@@ -17,7 +15,7 @@ FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("c")
-    (made / "vhint.h").write_text(c.render(Export(select(["*"]))))
+    (made / "vhint.h").write_text(str(export("c", ["*"])))
     (made / "main.c").write_text(c_program.source())
     return made
 

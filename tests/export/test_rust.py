@@ -7,16 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.export import corpus, peers, rust_program
-from vhint.export import rust
-from vhint.export.formats import select
-from vhint.export.rendering import Export
+from vhint.export import export
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = peers.find("Rust compiler", "rustc", "rustc", variable="RUSTC")
     folder = tmp_path_factory.mktemp("rust")
-    (folder / "vhint.rs").write_text(rust.render(Export(select(["*"]))))
+    (folder / "vhint.rs").write_text(str(export("rust", ["*"])))
     (folder / "main.rs").write_text(rust_program.source())
     made = folder / "main"
     strict = ["--edition", "2021", "-D", "warnings", "-C", "overflow-checks=on"]

@@ -10,10 +10,9 @@ import pytest
 from tests import peers
 from tests.export import corpus, pdml
 from tests.export.oracle import Case, judge
-from vhint.export import wireshark
+from vhint.export import export
 from vhint.export.capture import Frame
-from vhint.export.formats import catalogue, select
-from vhint.export.rendering import Export
+from vhint.export.formats import catalogue
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def tshark() -> str:
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("wireshark") / "vhint.lua"
-    made.write_text(wireshark.render(Export(select(["*"]))))
+    made.write_text(str(export("wireshark", ["*"])))
     return made
 
 

@@ -48,14 +48,22 @@ def export(target: str, globs: Iterable[str] = ()) -> str | bytes:
         globs: names of formats, or globs over them; none stands for all but history.
 
     Raises:
-        LookupError: with the glob that names no format that the target can express.
+        LookupError: with the glob that names no format.
+        NotExportable: if all that is named is nothing that the target can express.
 
     """
     # Each is imported when it is asked for: together they are slow to load.
     from vhint.export.formats import select
+    from vhint.export.read import NotExportable
     from vhint.export.rendering import Export
 
-    chosen = Export(select(globs))
+    formats = select(globs)
+    if target not in ("wireshark", "pcap"):
+        # What a payload is depends on the message around it: to be looked at, not parsed to.
+        formats = tuple(each for each in formats if not each.payload)
+    if not formats:
+        raise NotExportable("a payload that depends on the message: take its header and payloads")
+    chosen = Export(formats)
     match target:
         case "c":
             from vhint.export import c

@@ -9,8 +9,8 @@ from functools import cache, cached_property
 from types import MappingProxyType
 
 from vhint.export import refusals
-from vhint.export.read import NotExportable, read
-from vhint.export.shape import End, Field, Number, Variant, everything, walk
+from vhint.export.read import read
+from vhint.export.shape import End, Field, Number, Payload, Variant, everything, walk
 from vhint.export.words import snake
 from vhint.wire import formats
 from vhint.wire.history import Layout
@@ -88,6 +88,11 @@ class Format:
         """Whether bytes may follow that nobody looks at."""
         return not any(isinstance(each, (End, Variant)) for each in walk(self.tree))
 
+    @property
+    def payload(self) -> Payload | None:
+        """The payload, if it is a message whose payload depends on it."""
+        return next((each for each in self.tree if isinstance(each, Payload)), None)
+
     @cached_property
     def refusals(self) -> refusals.Refusals:
         """The requirements behind refusals, by path and kind."""
@@ -123,25 +128,10 @@ def select(globs: Iterable[str]) -> tuple[Format, ...]:
 
 @cache
 def catalogue() -> Mapping[str, Format]:
-    """Give all formats that can be exported, by name."""
-    found = {}
-    for name, about in formats.FORMATS.items():
-        try:
-            trees = {layout: read(con) for layout, con in about.declarations.items()}
-        except NotExportable:
-            continue
-        found[name] = Format(about, trees)
-    return MappingProxyType(found)
-
-
-@cache
-def left_out() -> Mapping[str, str]:
-    """Give the formats that cannot be exported, with the reason."""
-    found = {}
-    for name, about in formats.FORMATS.items():
-        for con in about.declarations.values():
-            try:
-                read(con)
-            except NotExportable as error:
-                found[name] = str(error)
-    return MappingProxyType(found)
+    """Give all formats by name."""
+    return MappingProxyType(
+        {
+            name: Format(about, {layout: read(con) for layout, con in about.declarations.items()})
+            for name, about in formats.FORMATS.items()
+        }
+    )

@@ -35,6 +35,9 @@ from vhint.wire.schema import (
     Reserved,
     Variant,
 )
+from vhint.wire.sized import Sized
+from vhint.wire.vhost_user.message import Payload
+from vhint.wire.vhost_user.names import HeaderFlag
 
 _REFERENCE = re.compile(r"this(?P<path>(?:\['\w+'\])+)")
 _SCALED = re.compile(r"\((?P<of>.+) \* (?P<scale>\d+)\)")
@@ -110,7 +113,20 @@ def _field(con: Any, renamed: Any, *, in_record: bool) -> Field:
             for value, case in con.cases.items()
         )
         return shape.Variant(name, key.names[-1], cases)
+    if kind is Sized and type(con.subcon) is Payload:
+        return _payload(name, con.subcon)
     raise NotExportable(f"{name or 'the format'}: no expression is known for {con!r}")
+
+
+def _payload(name: str, payload: Payload) -> shape.Payload:
+    trees = {key: read(con) for key, con in payload.cases.items()}
+    return shape.Payload(
+        name,
+        int(HeaderFlag.REPLY),
+        tuple((request, tree) for (request, is_reply), tree in trees.items() if not is_reply),
+        tuple((request, tree) for (request, is_reply), tree in trees.items() if is_reply),
+        read(payload.default),
+    )
 
 
 def _number(con: Any, renamed: Any) -> shape.Number:

@@ -164,19 +164,24 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The payload of a vhost-user message, of as many bytes as the field `size` says.
+    """The payload of a vhost-user message, of as many bytes as the field ``size`` says.
 
-    By the number of the request, and by whether it is a reply (`flag` in ``flags``), it is a
-    message of one of several formats, given by name; `other` if there is none for it, and of a
+    It has the fields that belong to the number in the field ``request``, for requests and for
+    replies (those with the bit `flag` in ``flags``); `other` if there are none for it, and of a
     reply without payload.
     """
 
     name: str
-    size: str
     flag: int
-    requests: tuple[tuple[int, str], ...]
-    replies: tuple[tuple[int, str], ...]
-    other: str
+    requests: tuple[tuple[int, tuple[Field, ...]], ...]
+    replies: tuple[tuple[int, tuple[Field, ...]], ...]
+    other: tuple[Field, ...]
+
+    @property
+    def all(self) -> tuple[tuple[Field, ...], ...]:
+        """All kinds of payloads, each once, in the order in which they appear."""
+        trees = [tree for _, tree in (*self.requests, *self.replies)]
+        return tuple(dict.fromkeys([*trees, self.other]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import IntFlag
 from typing import Final
 
-from vhint.export.formats import Format
-from vhint.export.rendering import WIDTH, Export, environment, error_of, kind_of, prose, why
+from vhint.export.formats import Format, catalogue
+from vhint.export.rendering import Export, environment, kind_of, prose, why
 from vhint.export.shape import (
     Array,
     Bits,
@@ -33,6 +34,7 @@ _FULL: Final = 8
 def render(export: Export) -> str:
     """Give the text of the script."""
     made = environment(ident=ident).get_template("wireshark.lua.j2")
+    export = Export(_with_payloads(export.formats))
     text = made.render(
         w=View(export),
         banner=export.banner,
@@ -54,6 +56,7 @@ class View:
 
     def __init__(self, export: Export) -> None:
         self._enums = {each.python: "_".join(each.name) for each in export.enumerations}
+        self._payloads = {each.tree: snake(each.name) for each in export.formats}
 
     def key(self, array: str, *names: str) -> str:
         """Give the name of a field in the table of a protocol's fields."""
@@ -151,7 +154,7 @@ class View:
                 elif isinstance(field, Variant):
                     needed.add(field.key)
                 elif isinstance(field, Payload):
-                    needed |= {"request", "flags", field.size}
+                    needed |= {"request", "flags", "size"}
         return number.name in needed
 
     def completes(self, number: Number, format: Format) -> bool:  # noqa: A002
@@ -216,10 +219,13 @@ class View:
         slugs = why(format, path, kind)
         return f" -- {slugs}" if slugs else ""
 
-    def payloads(self, format: Format) -> list[tuple[str, Payload]]:  # noqa: A002
-        """Give the payloads of a format."""
-        found = [each for each in format.tree if isinstance(each, Payload)]
-        return [(snake(format.name), each) for each in found]
+    def payloads(self, format: Format) -> list[Payload]:  # noqa: A002
+        """Give the payloads of a format: one, or none."""
+        return [each for each in format.tree if isinstance(each, Payload)]
+
+    def payload(self, tree: tuple[Field, ...]) -> str:
+        """Give the name under which the function for a kind of payload is kept."""
+        return self._payloads[tree]
 
     def comment(self, text: str, source: str = "") -> str:
         """Give a comment."""
@@ -228,11 +234,32 @@ class View:
         return prose(text, "-- ", "-- ")
 
 
+def _with_payloads(chosen: tuple[Format, ...]) -> tuple[Format, ...]:
+    """Add the formats of the payloads of whole messages, and put these last: they refer to them."""
+    messages = [each for each in chosen if each.payload]
+    found = {each.tree: each for each in chosen if not each.payload}
+    known = {each.tree: each for each in catalogue().values()}
+    for message in messages:
+        for tree in message.payload.all if message.payload else ():
+            if tree not in found:
+                found[tree] = known.get(tree) or _unnamed(tree, message)
+    return (*found.values(), *messages)
+
+
+def _unnamed(tree: tuple[Field, ...], message: Format) -> Format:
+    """Make a format of a payload that is none, called after its open parts."""
+    parts = [each.name for each in tree if isinstance(each, (Array, Bits))]
+    about = replace(
+        message.about,
+        id=f"vhost-user-{'-'.join(parts)}",
+        title=f"payload of {' and '.join(parts)}",
+        declarations={},
+    )
+    return Format(about, {None: tree})
+
+
 def _literal(value: int, size: int) -> str:
     if size < _FULL:
         return str(value)
     return f"UInt64({value & 0xFFFFFFFF:#x}, {value >> 32:#x})"
 
-
-assert WIDTH
-assert error_of

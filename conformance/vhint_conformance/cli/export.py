@@ -56,6 +56,8 @@ def export(target: str, output: Path, formats: tuple[str, ...]) -> None:
         made = generator.export(target, formats)
     except LookupError as error:
         raise _unknown(str(error.args[0])) from error
+    except TypeError as error:
+        raise click.UsageError(f"{', '.join(formats)} cannot be exported to {target}: {error}") from error
     try:
         if isinstance(made, bytes):
             _write_bytes(output, made)
@@ -66,10 +68,8 @@ def export(target: str, output: Path, formats: tuple[str, ...]) -> None:
 
 
 def _unknown(name: str) -> click.UsageError:
-    from vhint.export.formats import catalogue, left_out
+    from vhint.export.formats import catalogue
 
-    if name in left_out():
-        return click.UsageError(f"{name} cannot be exported to this: {left_out()[name]}")
     close = close_names(name, catalogue())
     hint = f"did you mean {' or '.join(close)}?" if close else "`vhint formats` lists them"
     return click.UsageError(f"no format is called {name}; {hint}")
