@@ -29,6 +29,7 @@ COMMANDS = (
     ("demo", "demo:demo", "Show memory coming back to the host, with hinting off and on."),
     ("errata", "errata:errata", "List contradictions and holes of the sources."),
     ("explore", "explore:explore_command", "Explore a model: every interleaving, or a violation."),
+    ("export", "export:export", "Write the formats as C, Rust, Kaitai or a dissector."),
     ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),
     ("host", "host:host", "Serve the reference device over vhost-user."),
     ("ics", "ics:ics", "Check conformance statements."),
