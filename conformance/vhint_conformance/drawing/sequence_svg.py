@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vhint_docs.sequence_model import Kind, Step
-from vhint_docs.svg import el, picture, text
+from vhint_conformance.drawing.sequence_model import Kind, Step
+from vhint_conformance.drawing.svg import el, picture, text
 
 WIDTH = 720
 DRIVER = 84
