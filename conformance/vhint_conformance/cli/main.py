@@ -17,6 +17,7 @@ from vhint_conformance.cli.fuzz import fuzz
 from vhint_conformance.cli.host import host
 from vhint_conformance.cli.ics import ics
 from vhint_conformance.cli.mutants import mutants
+from vhint_conformance.cli.report import report
 from vhint_conformance.cli.requirements import requirements
 from vhint_conformance.cli.vectors import vectors
 from vhint_conformance.judge import DEBUG
@@ -37,6 +38,7 @@ vhint_command.add_command(explore_command, "explore")
 vhint_command.add_command(fuzz)
 vhint_command.add_command(host)
 vhint_command.add_command(mutants)
+vhint_command.add_command(report)
 vhint_command.add_command(requirements)
 vhint_command.add_command(errata)
 vhint_command.add_command(vectors)
