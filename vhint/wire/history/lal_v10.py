@@ -60,7 +60,11 @@ LAYOUTS: Final = (
 
 def _fields(layout: Layout, numbers: Numbers) -> list[Any]:
     padding = ["padding" / Padding(numbers.u32)] if layout.is_lp64 else []
-    return ["phys_addr" / numbers.u64, "size" / numbers.u32, *padding]
+    return [
+        "phys_addr" / numbers.u64.doc("guest physical address"),
+        "size" / numbers.u32.doc("entries of an array, or bytes of an entry"),
+        *padding,
+    ]
 
 
 FORMATS: Final = {
@@ -155,6 +159,7 @@ PROFILE: Final = Profile(
             AS_READ_FORMATS,
             parse_as_read,
             build_as_read,
+            reads=READ_SIZE,
         ),
         Message(
             "array",

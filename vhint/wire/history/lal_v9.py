@@ -69,11 +69,13 @@ USED_LENGTH: Final = READ_SIZE
 
 def _as_meant(layout: Layout) -> Any:
     if layout.native is layout.converted:
-        count = ["count" / Bounded(layout.native.u64, 0, (1 << 32) - 1)]
+        count = ["count" / Bounded(layout.native.u64, 0, (1 << 32) - 1).doc("entries")]
     else:
         # The 32-bit number was swapped, then widened: its bytes are the last four.
-        count = ["high" / Reserved(LITTLE.u32), "count" / LITTLE.u32]
-    return Struct("phys_addr" / layout.converted.u64, *count, "end" / End)
+        count = ["high" / Reserved(LITTLE.u32), "count" / LITTLE.u32.doc("entries")]
+    return Struct(
+        "phys_addr" / layout.converted.u64.doc("guest physical address"), *count, "end" / End
+    )
 
 
 FORMATS: Final = {layout: _as_meant(layout) for layout in Layout}
@@ -81,7 +83,11 @@ FORMATS: Final = {layout: _as_meant(layout) for layout in Layout}
 
 
 def _as_read(host: Numbers) -> Any:
-    return Struct("phys_addr" / host.u64, "count" / host.u32, "end" / End)
+    return Struct(
+        "phys_addr" / host.u64.doc("guest physical address"),
+        "count" / host.u32.doc("entries"),
+        "end" / End,
+    )
 
 
 AS_READ_FORMATS: Final = {
@@ -150,6 +156,7 @@ PROFILE: Final = Profile(
             AS_READ_FORMATS,
             parse_as_read,
             build_as_read,
+            reads=READ_SIZE,
         ),
         Message(
             "array",
