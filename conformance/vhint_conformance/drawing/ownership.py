@@ -6,7 +6,7 @@ It follows the same rules as the bars of a sequence diagram (`sequence_model.ste
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from vhint.spans import Span, intersect, merge, subtract
@@ -47,12 +47,16 @@ DEEDS: dict[type[Event], Deed] = {
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Something that was done to pages, at a column; observed, at some time after `since`."""
+    """Something that was done to pages, at a column; observed, at some time after `since`.
+
+    `held` says that the pages were the device's.
+    """
 
     column: int
     deed: Deed
     wrong: bool
     since: int | None = None
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -105,11 +109,46 @@ def timeline(events: Sequence[tuple[int, Event]], marks: Collection[int]) -> Tim
             deed = DEEDS.get(type(event))
             if deed and _hits(getattr(event, "spans", ()), line):
                 since = _column(places, getattr(event, "since", None))
-                line.spots.append(Spot(column, deed, place in marks, since))
+                line.spots.append(Spot(column, deed, place in marks, since, bool(holders)))
     for line, holders in zip(lines, open_since, strict=True):
         if holders:
             line.periods.append((min(holders.values()), None))
+    _acquit(lines)
     return Timeline(tuple(places), tuple(lines))
+
+
+def _acquit(lines: Sequence[Line]) -> None:
+    """Leave the blame for what was done to many pages at once with those that were not its doer's.
+
+    If it was within the rights to all of them it was wrong for another reason, and stays so.
+    """
+    guilty = {
+        (id(line), spot)
+        for line in lines
+        for spot in line.spots
+        if spot.wrong and not _was_within_rights(line, spot)
+    }
+    columns = {spot.column for _, spot in guilty}
+    for line in lines:
+        line.spots = [
+            replace(spot, wrong=False)
+            if spot.column in columns and (id(line), spot) not in guilty
+            else spot
+            for spot in line.spots
+        ]
+
+
+def _was_within_rights(line: Line, spot: Spot) -> bool:
+    """Whether pages were the device's when it may have discarded them, or not when the driver did.
+
+    What was observed may have been done at any time since the last look.
+    """
+    if spot.deed not in (Deed.DISCARDED, Deed.CHANGED):
+        return not spot.held
+    since = spot.column if spot.since is None else spot.since
+    return any(
+        begun <= spot.column and (ended is None or ended > since) for begun, ended in line.periods
+    )
 
 
 def _ranges(events: Sequence[tuple[int, Event]], about: Sequence[Span]) -> list[Span]:

@@ -26,8 +26,9 @@ from vhint_conformance.verdict import Verdict, Violation
 from vhint_conformance.witness import Payload, Witness
 
 MOST_EVENTS = 48
-MOST_SPANS = 16
-"""Ranges kept of one field of an event."""
+MOST_SPANS = (64, 16, 4)
+"""Ranges kept of one field of an event: as many as make no more than `MOST_SPANS_IN_ALL`."""
+MOST_SPANS_IN_ALL = 512
 MOST_PAYLOADS = 16
 WORD = 1 << 64
 EXPLAINED = (Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
@@ -112,11 +113,12 @@ def gather(witness: Witness, violations: Sequence[Violation]) -> Evidence | None
         }
     )
     places = chosen(events, marks)
-    shortened = frozenset(place for place in places if _is_long(events[place]))
+    most = _most_spans([events[place] for place in places])
+    shortened = frozenset(place for place in places if _longest(events[place]) > most)
     kept = frozenset(places)
     payloads = [each for each in witness.payloads if each.place in kept]
     return Evidence(
-        events=tuple((place, _short(events[place])) for place in places),
+        events=tuple((place, _short(events[place], most)) for place in places),
         total=len(events),
         marks=tuple(place for place in marks if place in kept),
         shortened=shortened,
@@ -143,7 +145,9 @@ def chosen(events: Sequence[Event], marks: Sequence[int], most: int = MOST_EVENT
         for place, event in enumerate(events[:first])
         if isinstance(event, (FeaturesAccepted, StatusWritten))
     ][-4:]
-    before = range(min(first + 2, len(events) - 1), -1, -1)
+    # What is done again and again, such as looking at the status, is told once.
+    last = min(first + 2, len(events) - 1)
+    before = [n for n in range(last, -1, -1) if n == 0 or events[n] != events[n - 1]]
     kept = dict.fromkeys([*places, *about[: most // 2], *setting, *before])
     return sorted(list(kept)[:most])
 
@@ -154,7 +158,7 @@ def _theme(events: Sequence[Event], places: Iterable[int]) -> tuple[set[int], li
     spans: list[Span] = []
     for place in places:
         event = events[place]
-        spans += getattr(event, "spans", ())[:MOST_SPANS]
+        spans += getattr(event, "spans", ())[: MOST_SPANS[0]]
         ticket = getattr(event, "ticket", None)
         if ticket is not None:
             tickets.add(ticket)
@@ -175,15 +179,26 @@ def _concerns(event: Event, tickets: set[int], spans: list[Span]) -> bool:
     return any(each.overlaps(span) for each in mine for span in spans)
 
 
-def _is_long(event: Event) -> bool:
-    return any(len(spans) > MOST_SPANS for _, spans in _ranges(event))
+def _most_spans(events: Sequence[Event]) -> int:
+    """Return how many ranges of a field are kept, so that all together are not too many."""
+    lengths = [len(spans) for event in events for _, spans in _ranges(event)]
+    fitting = (
+        most
+        for most in MOST_SPANS
+        if sum(min(length, most) for length in lengths) <= MOST_SPANS_IN_ALL
+    )
+    return next(fitting, MOST_SPANS[-1])
 
 
-def _short(event: Event) -> Event:
-    """Return the event with no more ranges than are kept."""
-    if not _is_long(event):
+def _longest(event: Event) -> int:
+    return max((len(spans) for _, spans in _ranges(event)), default=0)
+
+
+def _short(event: Event, most: int) -> Event:
+    """Return the event with no more ranges of a field than are kept."""
+    if _longest(event) <= most:
         return event
-    return replace(event, **{name: spans[:MOST_SPANS] for name, spans in _ranges(event)})
+    return replace(event, **{name: spans[:most] for name, spans in _ranges(event)})
 
 
 def _ranges(event: Event) -> list[tuple[str, tuple[Span, ...]]]:

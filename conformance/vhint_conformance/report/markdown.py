@@ -14,12 +14,13 @@ from vhint_conformance.report.model import ExitStatus, Outcome, Report
 from vhint_conformance.report.progress import WORDS
 from vhint_conformance.report.runs import labels, page_of, versions
 from vhint_conformance.report.verdict_line import verdict_line
-from vhint_conformance.verdict import Verdict, Violation
+from vhint_conformance.report.violations import Kind, kinds
+from vhint_conformance.verdict import Verdict
 from vhint_spec import Requirement, registry
 
 MOST_CASES = 40
 """Failures of one run that are told in full; for several runs, of all of them together."""
-MOST_PLACES = 3
+MOST_KINDS = 3
 
 SIGNS = {
     ExitStatus.CONFORMS: "\N{WHITE HEAVY CHECK MARK}",
@@ -138,16 +139,16 @@ def _failure(outcome: Outcome, site: str) -> Iterator[str]:
     yield f"<details><summary>\N{CROSS MARK} <code>{in_html(outcome.id)}</code>{title}</summary>"
     yield ""
     known = registry.load()
-    by_slug: dict[str, list[Violation]] = {}
-    for violation in outcome.violations:
-        by_slug.setdefault(violation.requirement, []).append(violation)
-    for slug, violations in by_slug.items():
+    by_slug: dict[str, list[Kind]] = {}
+    for kind in kinds(outcome.violations):
+        by_slug.setdefault(kind.requirement, []).append(kind)
+    for slug, found in by_slug.items():
         yield from _requirement(slug, known.get(slug), site)
-        for each in violations[:MOST_PLACES]:
+        for each in found[:MOST_KINDS]:
             where = f"{code(each.where)}: " if each.where else ""
             yield f"  - {where}expected {code(each.expected)}; seen {code(each.seen)}"
-        if len(violations) > MOST_PLACES:
-            yield f"  - and {len(violations) - MOST_PLACES} more"
+        if len(found) > MOST_KINDS:
+            yield f"  - and {len(found) - MOST_KINDS} more"
     if not outcome.violations:
         yield f"- {code(outcome.message)}"
     if outcome.repro:
