@@ -26,7 +26,7 @@ from vhint_conformance.case import Case, Role
 from vhint_conformance.collection import Collection, UsageError, arguments, collect, silence
 from vhint_conformance.judge import DEBUG
 from vhint_conformance.plugin import outcome_in
-from vhint_conformance.report.model import Fault, Outcome, Report
+from vhint_conformance.report.model import Fault, Outcome, Report, now
 from vhint_conformance.selection import Level, Selection, close_names, level_of
 from vhint_conformance.targets import AnyTarget
 from vhint_conformance.targets.base import TargetSettings
@@ -138,6 +138,7 @@ def run(
         target=options.target,
         versions=versions,
         outcomes=outcomes,
+        created=now(),
         seed=options.seed,
         level=options.level,
         role=options.role or "all",
@@ -253,6 +254,7 @@ def _error(name: str, case: Case | None, message: str) -> Outcome:
     return Outcome(
         id=name,
         title=case.title if case else "",
+        role=case.role.value if case else "",
         level=level_of(requirements, registry.load()) if case else Level.MUST,
         requirements=requirements,
         verdict=Verdict.ERROR,

@@ -22,6 +22,7 @@ from vhint_conformance.oracle.memory import WatchedMemory
 from vhint_conformance.targets.base import Session
 from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import Failed, NotApplicable, Violation, fail
+from vhint_conformance.witness import Witness
 from vhint_spec import load
 
 STRUCTURES = 2 << 20
@@ -55,6 +56,8 @@ class Watched:
         self.structures = Span(usable.start, STRUCTURES)
         self._free_blocks = Arena(Span(usable.start + STRUCTURES, usable.length - STRUCTURES))
         self._observed = -1
+        self.witness = Witness(self.recorder)
+        self.witness.begin(self.memory, self.monitors)
         #: What driver and device both write, in any life: nothing is expected there.
         self.shared: list[Span] = []
 

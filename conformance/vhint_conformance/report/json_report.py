@@ -17,6 +17,8 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return the report as plain values."""
     return {
         "schema": SCHEMA,
+        "vhint": report.suite,
+        "created": report.created,
         "target": report.target,
         "versions": dict(report.versions),
         "summary": report.summary,
@@ -54,6 +56,7 @@ def _case(outcome: Outcome) -> dict[str, Any]:
     return {
         "id": outcome.id,
         "title": outcome.title,
+        "role": outcome.role,
         "level": outcome.level.value,
         "requirements": list(outcome.requirements),
         "verdict": outcome.verdict.value,
@@ -76,6 +79,7 @@ def _case(outcome: Outcome) -> dict[str, Any]:
         ],
         "expectations": [_expectation(item) for item in outcome.expectations],
         "fault": outcome.fault.value if outcome.fault else None,
+        "evidence": dict(outcome.evidence) if outcome.evidence is not None else None,
     }
 
 
