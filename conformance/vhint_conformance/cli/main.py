@@ -16,8 +16,10 @@ from vhint_conformance.cli.explore import explore_command
 from vhint_conformance.cli.fuzz import fuzz
 from vhint_conformance.cli.host import host
 from vhint_conformance.cli.ics import ics
+from vhint_conformance.cli.init import init
 from vhint_conformance.cli.mutants import mutants
 from vhint_conformance.cli.requirements import requirements
+from vhint_conformance.cli.smoke import smoke
 from vhint_conformance.cli.vectors import vectors
 from vhint_conformance.judge import DEBUG
 from vhint_conformance.report.model import ExitStatus
@@ -37,6 +39,8 @@ vhint_command.add_command(explore_command, "explore")
 vhint_command.add_command(fuzz)
 vhint_command.add_command(host)
 vhint_command.add_command(mutants)
+vhint_command.add_command(init)
+vhint_command.add_command(smoke)
 vhint_command.add_command(requirements)
 vhint_command.add_command(errata)
 vhint_command.add_command(vectors)
