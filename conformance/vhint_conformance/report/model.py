@@ -23,6 +23,7 @@ class Fault(StrEnum):
 
     NOT_STARTED = "target-not-started"
     DIED = "target-died"
+    HARNESS = "harness"
     DEADLINE = "no-answer"
     SUITE = "suite"
 
@@ -119,8 +120,8 @@ class Report:
 
     @property
     def target_lost(self) -> list[Outcome]:
-        """The outcomes of cases in which the target did not start, or died."""
-        gone = (Fault.NOT_STARTED, Fault.DIED)
+        """The outcomes of cases in which the target did not start, or died, or its harness did."""
+        gone = (Fault.NOT_STARTED, Fault.DIED, Fault.HARNESS)
         return [outcome for outcome in self.outcomes if outcome.fault in gone]
 
     @property
