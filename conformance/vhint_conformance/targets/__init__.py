@@ -20,6 +20,7 @@ from vhint_conformance.targets.qemu import BUSES, QemuTarget
 from vhint_conformance.targets.reference import REFERENCES, LoopbackTarget
 from vhint_conformance.targets.reference_driver import REFERENCE_GUESTS, GuestTarget
 from vhint_conformance.targets.vhost_user import VhostUserTarget
+from vhint_conformance.variants import RING_VARIANTS, Rings, Variant
 from vhint_conformance.vhost_user_judge.target import PREFIX as LISTEN
 from vhint_conformance.vhost_user_judge.target import ListenTarget
 
@@ -90,7 +91,13 @@ def resolve(name: str, settings: TargetSettings | None = None) -> Target:
             raise UnknownTarget(str(error)) from None
     if kind == MUTANT and rest in MUTANTS:
         found = MUTANTS[rest]
-        return LoopbackTarget(name, found.make_device, found.summary, host_page=found.host_page)
+        return LoopbackTarget(
+            name,
+            found.make_device,
+            found.summary,
+            host_page=found.host_page,
+            variants=_variants(found.rings),
+        )
     if kind == SOUND_PREFIX and rest in SOUND:
         sound = SOUND[rest]
         if sound.make_device:
@@ -110,7 +117,7 @@ def resolve_driver(name: str) -> DriverTarget:
     kind, _, mutant = name.partition(":")
     if kind == MUTANT and mutant in GUEST_MUTANTS:
         found = GUEST_MUTANTS[mutant]
-        return GuestTarget(name, found.summary, found.mutation)
+        return GuestTarget(name, found.summary, found.mutation, variants=_variants(found.rings))
     raise _unknown(name)
 
 
@@ -135,9 +142,11 @@ def judged(
         Role.DRIVER: resolve_driver,
         Role.PAIR: resolve_pair,
     }
-    for each, find in finders.items():
+    for each in sorted(finders, key=lambda each: each is not role):  # what is asked for, first
+        if role in found:
+            break
         try:
-            found[each] = find(name)
+            found[each] = finders[each](name)
         except UnknownTarget as error:
             problem = problem or error
     if role in found:
@@ -148,6 +157,11 @@ def judged(
     if not found and problem is not None:
         raise problem
     return found
+
+
+def _variants(rings: tuple[Rings, ...]) -> tuple[Variant, ...]:
+    """Return the variants of a mutant that is judged with these rings."""
+    return tuple(each for each in RING_VARIANTS if each.rings in rings)
 
 
 def _unknown(name: str) -> UnknownTarget:
