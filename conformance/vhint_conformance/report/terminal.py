@@ -14,8 +14,8 @@ from vhint_conformance.report.console import print_block, styled
 from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
 from vhint_conformance.report.verdict_line import verdict_line
-from vhint_conformance.tracing import NOT_WRITTEN
 from vhint_conformance.report.violations import kinds
+from vhint_conformance.tracing import NOT_WRITTEN
 from vhint_conformance.verdict import Verdict, Violation
 from vhint_spec import Requirement
 

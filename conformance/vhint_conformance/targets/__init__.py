@@ -175,9 +175,11 @@ def judged(
         Role.DRIVER: resolve_driver,
         Role.PAIR: resolve_pair,
     }
-    for each, find in finders.items():
+    for each in sorted(finders, key=lambda each: each is not role):  # what is asked for, first
+        if role in found:
+            break
         try:
-            found[each] = find(name)
+            found[each] = finders[each](name)
         except UnknownTarget as error:
             problem = problem or error
     if role in found:
