@@ -31,7 +31,7 @@ COMMANDS = (
     ("explore", "explore:explore_command", "Explore a model: every interleaving, or a violation."),
     ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),
     ("host", "host:host", "Serve the reference device over vhost-user."),
-    ("ics", "ics:ics", "Check conformance statements."),
+    ("ics", "ics:ics", "Draft and check conformance statements."),
     ("mutants", "mutants:mutants", "Hold the suite against broken and unusual implementations."),
     ("requirements", "requirements:requirements", "Print requirements."),
     ("vectors", "vectors:vectors", "Find, list, check and make the vectors."),
