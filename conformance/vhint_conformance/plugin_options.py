@@ -25,7 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="GLOB",
         help="only cases whose id, or one of whose requirements, matches (repeatable)",
     )
-    add("--vhint-level", choices=["must", "should"], default="must", help="weakest level to run")
+    add(
+        "--vhint-level",
+        choices=["must", "should"],
+        help="weakest level to run (default: the statement's, or must)",
+    )
+    add(
+        "--vhint-ics",
+        metavar="FILE",
+        help="conformance statement: run what it claims, expect what it lists (TOML)",
+    )
     add("--vhint-trace", metavar="DIR", help="write the trace of every case into this directory")
     add(
         "--vhint-expect",

@@ -32,7 +32,7 @@ COMMANDS = (
     ("export", "export:export", "Write the formats as C, Rust, Kaitai or a dissector."),
     ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),
     ("host", "host:host", "Serve the reference device over vhost-user."),
-    ("ics", "ics:ics", "Check conformance statements."),
+    ("ics", "ics:ics", "Draft and check conformance statements."),
     ("init", "init:init", "Begin an adapter for an implementation."),
     ("mutants", "mutants:mutants", "Hold the suite against broken and unusual implementations."),
     ("report", "report:report", "Show, convert, compare saved reports."),
