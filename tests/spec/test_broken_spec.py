@@ -87,8 +87,8 @@ CHANGES = {
     ),
     "width": (
         "vhint/wire/statistics.py",
-        '"tag" / le16',
-        '"tag" / le64',
+        '"tag" / Named(le16',
+        '"tag" / Named(le64',
         ("vhint.wire.statistics", "FORMAT"),
         "statistics.",
     ),
