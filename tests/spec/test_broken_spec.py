@@ -87,15 +87,15 @@ CHANGES = {
     ),
     "width": (
         "vhint/wire/statistics.py",
-        '"tag" / Named(le16',
+        r'"tag" / Named\(le16',
         '"tag" / Named(le64',
         ("vhint.wire.statistics", "FORMAT"),
         "statistics.",
     ),
     "order of fields": (
         "vhint/wire/config.py",
-        r'"(num_pages)" / le32,\s*"(actual)" / le32',
-        r'"\2" / le32, "\1" / le32',
+        r'"(num_pages)" / (.*),\s*"(actual)" / ',
+        r'"\3" / \2, "\1" / ',
         ("vhint.wire.config", "FORMAT"),
         "config-space.",
     ),
