@@ -128,11 +128,12 @@ def test_nothing_but_the_seed_decides_and_no_file_is_left(
         return found
 
     def constants() -> Constants:
-        return Constants(integers=range(20))
+        return Constants(integers=(3, 5, 7))
 
     monkeypatch.chdir(tmp_path)
     before = programs()
     monkeypatch.setattr(providers, "_get_local_constants", constants)
+    providers.CONSTANTS_CACHE.cache.clear()
     assert programs() == before
     assert providers._get_local_constants is constants
     assert not [*tmp_path.iterdir()]
