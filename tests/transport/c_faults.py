@@ -1,7 +1,7 @@
 """Faults that real devices had, planted in the sample device in C.
 
-`c_edits/NAME.diff` has the fault as hunks of a diff without line numbers, with an empty line between
-them: lines that begin with `-` go, lines that begin with `+` come, others stay.
+`c_edits/NAME.diff` has the fault as hunks of a diff without line numbers, with an empty line
+between them: lines that begin with `-` go, lines that begin with `+` come, others stay.
 """
 
 from __future__ import annotations
