@@ -25,11 +25,15 @@ def vhint_command() -> None:
 
 
 COMMANDS = (
+    ("check", "check:check", "Judge a recorded trace."),
     ("conform", "conform:conform", "Judge a target, requirement by requirement."),
+    ("decode", "decode:decode", "Take messages apart."),
     ("demo", "demo:demo", "Show memory coming back to the host, with hinting off and on."),
+    ("encode", "encode:encode", "Put messages together."),
     ("errata", "errata:errata", "List contradictions and holes of the sources."),
     ("explore", "explore:explore_command", "Explore a model: every interleaving, or a violation."),
     ("export", "export:export", "Write the formats as C, Rust, Kaitai or a dissector."),
+    ("formats", "formats:formats", "List the formats."),
     ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),
     ("host", "host:host", "Serve the reference device over vhost-user."),
     ("ics", "ics:ics", "Draft and check conformance statements."),
