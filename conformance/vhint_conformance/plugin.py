@@ -1,10 +1,11 @@
-"""The pytest plugin that runs conformance cases: `pytest -p vhint_conformance.plugin`.
+"""The pytest plugin that runs conformance cases.
 
-`vhint conform` uses it for you; load it by hand to run cases in a pytest of your own, with
-`--vhint-target` and the other options below.  A case is a function with the `@case` mark.  Its
-`bench` is opened just before the function is called and closed just after, and the verdict is
-that of both together, so that what the oracles find in the end counts for the case.  (Hence the
-`bench` exists only inside the function: fixtures of your own cannot use it.)
+`vhint conform` uses it for you.  A pytest of your own loads it where `--vhint-target` is given
+(`vhint_conformance.pytest_entry` sees to that), or by `-p vhint_conformance.plugin`.  A case is a
+function with the `@case` mark.  Its `bench` is opened just before the function is called and closed
+just after, and the verdict is that of both together, so that what the oracles find in the end
+counts for the case.  (Hence the `bench` exists only inside the function: fixtures of your own
+cannot use it.)
 
 Each case's `Outcome` travels as JSON in the report's `user_properties`, which survive xdist, an
 interrupt and the crash of another worker.  In pytest's terms a failed, inconclusive or errored case
@@ -30,6 +31,7 @@ from vhint_conformance import bench as benches
 from vhint_conformance import expectations as expect
 from vhint_conformance import targets
 from vhint_conformance.case import ABOUT_A_BUS, MARK, Case, Role
+from vhint_conformance.case_modules import pytest_collect_file, pytest_pycollect_makemodule
 from vhint_conformance.driver_bench import opening as driver_benches
 from vhint_conformance.driver_bench.bench import DriverBench
 from vhint_conformance.judge import Judge, plain
@@ -48,7 +50,16 @@ from vhint_conformance.verdict import Failed, TargetDied, Verdict
 from vhint_conformance.watchdog import DeadlineExceeded, Watch, deadline
 from vhint_spec import registry
 
-__all__ = ["PROPERTY", "Run", "bench", "case_of", "outcome_in", "pytest_addoption"]
+__all__ = [
+    "PROPERTY",
+    "Run",
+    "bench",
+    "case_of",
+    "outcome_in",
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_pycollect_makemodule",
+]
 
 PROPERTY = "vhint-outcome"
 VARIANT = "vhint_variant"
@@ -114,7 +125,7 @@ class Run:
         self.seed: int = option.vhint_seed
         self.deadline: float = option.vhint_deadline
         self.trace = Path(option.vhint_trace) if option.vhint_trace else None
-        self.target_name: str = option.vhint_target
+        self.target_name: str = option.vhint_target or "reference"
         self.settings = settings_in(option)
         self.own_files = [Path(name) for name in option.vhint_expect]
         self.no_expect: bool = option.vhint_no_expect

@@ -38,17 +38,12 @@ def verdicts(report: Report, *wanted: Verdict) -> dict[str, str]:
     return {each.id: each.message for each in report.outcomes if each.verdict in wanted}
 
 
-SOME = ("hint*", "reporting.*", "virtio.*")
-
-
-@pytest.mark.parametrize(
-    ("name", "select"), [("reference", SOME), ("reference:host-page-64k", ("hint*",))]
-)
-def test_sound_devices_pass_some(name: str, select: tuple[str, ...]) -> None:
-    found = run(name, *select, rings=(Rings.SPLIT,))
+def test_larger_pages_of_the_host_pass_some() -> None:
+    """The reference itself is judged whole by the tests of the command."""
+    found = run("reference:host-page-64k", "hint-pfn.*", "reporting.*", rings=(Rings.SPLIT,))
     assert verdicts(found, Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE) == {}
     assert found.exit_status == 0
-    assert found.summary[Verdict.PASS] > 40
+    assert found.summary[Verdict.PASS] > 20
 
 
 @pytest.mark.long

@@ -1,9 +1,9 @@
 """The formats for other languages and tools, generated from the declarations of `vhint.wire`.
 
 A declaration says where the fields are, which values they may have, how many elements follow and
-where the message ends; that is all that a parser in C, Rust, Kaitai Struct or Lua needs. So there is
-no second list of fields: what is exported accepts and refuses what `vhint.wire` does, with the same
-error at the same offset.
+where the message ends; that is all that a parser in C, Rust, Kaitai Struct or Lua needs. So there
+is no second list of fields: what is exported accepts and refuses what `vhint.wire` does, with the
+same error at the same offset.
 
 =====================  ===========================================================================
 module                 subject

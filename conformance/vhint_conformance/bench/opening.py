@@ -16,6 +16,7 @@ from vhint_conformance.bench.numbering import PREFERENCE, find_mode, probe_mode
 from vhint_conformance.bench.watched import check_capability, check_features
 from vhint_conformance.case import Capability, Case
 from vhint_conformance.targets.base import Session, Target
+from vhint_conformance.tracing import write_trace
 from vhint_conformance.verdict import (
     Failed,
     Inconclusive,
@@ -73,8 +74,7 @@ def open_bench(target: Target, info: Case, seed: int, trace: Path | None) -> Ite
             raise TargetDied(f"the target stopped answering: {error}{said}") from error
         finally:
             if bench is not None:
-                if trace is not None:
-                    bench.recorder.write(trace)
+                write_trace(bench.recorder, trace, bench.observations)
                 bench.memory.close()
 
 

@@ -47,7 +47,7 @@ class PassThrough(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- PYTEST_ARGS...]"]
 
 
-@click.command(cls=PassThrough, short_help="Judge a target, requirement by requirement.")
+@click.command(cls=PassThrough)
 @click.argument("target", required=False)
 @click.option("--role", type=click.Choice([r.value for r in Role]), help="Only cases of this role.")
 @click.option(

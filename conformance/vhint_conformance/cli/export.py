@@ -21,7 +21,9 @@ Examples:
 """
 
 
-@click.command(short_help="Generate C, Rust, Kaitai or a dissector from the formats.", epilog=EXAMPLES)
+@click.command(
+    short_help="Generate C, Rust, Kaitai or a dissector from the formats.", epilog=EXAMPLES
+)
 @click.option(
     "--to",
     "target",
@@ -48,7 +50,7 @@ def export(target: str, output: Path, formats: tuple[str, ...]) -> None:
     """Generate parsers that accept and refuse what vhint does, with the same errors.
 
     Everything comes from the declarations of the formats; `vhint formats` lists them. What is
-    generated is the same every time, needs no library, and may be put into any project (BSD-3-Clause).
+    generated is the same every time, needs no library, and may be put into any project.
     """
     from vhint import export as generator
 
@@ -57,7 +59,9 @@ def export(target: str, output: Path, formats: tuple[str, ...]) -> None:
     except LookupError as error:
         raise _unknown(str(error.args[0])) from error
     except TypeError as error:
-        raise click.UsageError(f"{', '.join(formats)} cannot be exported to {target}: {error}") from error
+        raise click.UsageError(
+            f"{', '.join(formats)} cannot be exported to {target}: {error}"
+        ) from error
     try:
         if isinstance(made, bytes):
             _write_bytes(output, made)

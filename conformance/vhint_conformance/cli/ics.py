@@ -13,7 +13,7 @@ from vhint_conformance.report.model import ExitStatus
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(short_help="Check conformance statements.")
+@click.group()
 def ics() -> None:
     """Check what an implementation claims (vhint-ics/1: the chapter on conformance)."""
 

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Any, Self
 
+from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.expectations import Expectation
 from vhint_conformance.selection import Level
 from vhint_conformance.verdict import Verdict, Violation
 
-
-class ExitStatus(IntEnum):
-    """What the exit status of `vhint conform` says."""
-
-    CONFORMS = 0
-    VIOLATED = 1
-    USAGE = 2
-    TARGET = 3
-    UNSETTLED = 4
-    INTERRUPTED = 130
+__all__ = ["ExitStatus", "Fault", "Outcome", "Report"]
 
 
 class Fault(StrEnum):
