@@ -61,7 +61,7 @@ class View:
             each.python: f"{'flags' if each.is_flags else 'names'}.{'_'.join(each.name)}"
             for each in export.enumerations
         }
-        self._payloads = {each.tree: snake(each.name) for each in export.formats}
+        self._payloads = {each.tree: snake(each.name) for each in reversed(export.formats)}
 
     def key(self, array: str, *names: str) -> str:
         """Give the name of a field in the table of a protocol's fields."""
@@ -243,14 +243,16 @@ class View:
 
 def _with_payloads(chosen: tuple[Format, ...]) -> tuple[Format, ...]:
     """Add the formats of the payloads of whole messages, and put these last: they refer to them."""
+    found = [each for each in chosen if not each.payload]
     messages = [each for each in chosen if each.payload]
-    found = {each.tree: each for each in chosen if not each.payload}
-    known = {each.tree: each for each in catalogue().values()}
+    known = {each.tree: each for each in reversed(catalogue().values())}
+    there = {each.tree for each in found}
     for message in messages:
         for tree in message.payload.all if message.payload else ():
-            if tree not in found:
-                found[tree] = known.get(tree) or _unnamed(tree, message)
-    return (*found.values(), *messages)
+            if tree not in there:
+                there.add(tree)
+                found.append(known.get(tree) or _unnamed(tree, message))
+    return (*found, *messages)
 
 
 def _unnamed(tree: tuple[Field, ...], message: Format) -> Format:
