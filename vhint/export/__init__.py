@@ -14,7 +14,9 @@ constants, docstrings  enumerations and constants of the modules, and what is sa
 refusals               the requirements behind each refusal
 rendering, words       what generators share
 c, rust, kaitai        a language each; the text is in ``templates/``
-wireshark, capture     a dissector, and captures that it can be tried on
+wireshark              a dissector
+capture, samples       capture files for it, and one with the vectors
+strace                 messages of vhost-user out of a log of strace
 =====================  ===========================================================================
 
 >>> text = export("c", ["command-id"])
