@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.tests["web_address"] = _is_web_address
     environment.filters["wbr"] = _breakable
+    environment.filters["prose"] = _prose
     environment.filters["zip"] = zip
     return environment
 
@@ -93,6 +95,15 @@ def _breakable(text: str) -> Markup:
     Markup('a.<wbr>b&lt;c')
     """
     return Markup(str(escape(text)).replace(".", ".<wbr>"))  # noqa: S704 - escaped before
+
+
+def _prose(text: str) -> Markup:
+    """Return a sentence of ours, escaped, with the names in it as code.
+
+    >>> _prose("`actual` < 1")
+    Markup('<code>actual</code> &lt; 1')
+    """
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def _is_web_address(text: str) -> bool:
