@@ -79,11 +79,11 @@ class Witness:
             found = [each for monitor in self._monitors for each in monitor.violations]
             self._reported = len(found)
             known = {violation for _, violation in self.seen}
-            self.note(place, [each for each in found if each not in known])
+            self.seen += [(place, each) for each in found if each not in known]
 
-    def note(self, place: int, violations: Iterable[Violation]) -> None:
-        """Note that violations were seen at an event, or right after it."""
-        self.seen += [(place, each) for each in violations]
+    def blame(self, violations: Iterable[Violation]) -> None:
+        """Note that a case has found these just now, which is after the last event."""
+        self.seen += [(self.recorder.last, each) for each in violations]
 
     def _keep(self, place: int, offer: Offered, side: str, spans: Sequence[Span]) -> None:
         if not spans or self._memory is None:

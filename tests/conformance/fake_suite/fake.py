@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from vhint.trace import Recorder
 from vhint_conformance import bench, targets
 from vhint_conformance.variants import RING_VARIANTS, SPLIT
 from vhint_conformance.verdict import Failed, NotApplicable, TargetNotStarted
+from vhint_conformance.witness import Witness
 from vhint_spec import Requirement, registry
 
 LEVELS = {
@@ -70,6 +72,7 @@ class FakeBench:
         self.observations: dict[str, object] = {}
         self.effectiveness: dict[str, object] = {"pages": 0}
         self.late: list = []
+        self.witness = Witness(Recorder())
 
 
 @contextmanager
