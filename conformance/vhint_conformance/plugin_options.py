@@ -8,15 +8,15 @@ import pytest
 
 from vhint.wire.queues import QueueMode
 from vhint_conformance.case import Role
+from vhint_conformance.pytest_entry import pytest_addoption as add_target
 from vhint_conformance.targets.base import SpawnPer, TargetSettings
 from vhint_conformance.variants import ANY_RINGS, Rings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
-    group = parser.getgroup("vhint", "vhint conformance")
-    add = group.addoption
-    add("--vhint-target", default="reference", metavar="NAME", help="what to judge")
+    """Declare the options; whichever plugin comes first declares that for the target."""
+    add_target(parser)
+    add = parser.getgroup("vhint").addoption
     add("--vhint-role", choices=[role.value for role in Role], help="only cases of this role")
     add(
         "--vhint-select",
@@ -25,7 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="GLOB",
         help="only cases whose id, or one of whose requirements, matches (repeatable)",
     )
-    add("--vhint-level", choices=["must", "should"], default="must", help="weakest level to run")
+    add(
+        "--vhint-level",
+        choices=["must", "should"],
+        help="weakest level to run (default: the statement's, or must)",
+    )
+    add(
+        "--vhint-ics",
+        metavar="FILE",
+        help="conformance statement: run what it claims, expect what it lists (TOML)",
+    )
     add("--vhint-trace", metavar="DIR", help="write the trace of every case into this directory")
     add(
         "--vhint-expect",

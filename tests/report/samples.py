@@ -19,7 +19,6 @@ from vhint_conformance.verdict import Failed, Verdict, Violation
 
 SLUG = "reporting.device.containment"
 OTHER = "hint.device.use-once"
-MILD = "ring.device.used-flags-zero"
 KNOWN = Expectation(SLUG, "it is known", "https://example.org/issue/1", source="d.toml")
 STALE = Expectation(OTHER, "it was known", "https://example.org/issue/2", source="d.toml")
 

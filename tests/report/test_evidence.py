@@ -170,6 +170,8 @@ GOOD = '{"n": 0, "event": "Notified", "queue": "stats"}'
         GOOD.replace('"stats"', "7"),
         '{"n": -5, "event": "StatusRead", "value": 1}',
         f'{{"n": 0, "event": "StatusRead", "value": {1 << 64}}}',
+        GOOD.replace("stats", r"\u001b"),
+        GOOD.replace("stats", "q" * 100),
         f'{{"n": 0, "event": "Touched", "spans": [[0, {1 << 70}]]}}',
         "[" * 100_000,
     ],

@@ -98,7 +98,7 @@ def test_a_trace_that_is_none_is_refused(tmp_path):
     values["cases"][0]["evidence"]["trace"][3] = '{"n": 3, "event": "Exploded"}'
     path = tmp_path / "r.json"
     path.write_text(json.dumps(values))
-    with pytest.raises(UnreadableReport, match="the trace of hint.sample"):
+    with pytest.raises(UnreadableReport, match=r"the trace of hint\.sample"):
         load(path)
 
 

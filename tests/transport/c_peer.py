@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.peers import compiler
 
 SOURCE = Path(__file__).parents[2] / "examples" / "vhost_user_balloon.c"
 HEADER = SOURCE.with_name("vhost_user.h")
@@ -16,18 +14,12 @@ FLAGS = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1"]
 
 
 def compiled(folder: Path, fault: int = 0) -> Path:
-    """Return the program with a fault (0: none); without a compiler the test is skipped."""
+    """Return the program with a fault (0: none)."""
     made = folder / f"balloon-{fault}"
     if made.exists():
         return made
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        message = "no C compiler: install gcc or clang, or name one in CC"
-        if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
     done = subprocess.run(
-        [compiler, *FLAGS, f"-DFAULT={fault}", "-o", made, SOURCE],
+        [compiler(), *FLAGS, f"-DFAULT={fault}", "-o", made, SOURCE],
         capture_output=True,
         text=True,
         check=False,

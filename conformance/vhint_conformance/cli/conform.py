@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from vhint.wire.queues import QueueMode
-from vhint_conformance import targets
+from vhint_conformance import statement, targets
 from vhint_conformance.case import Role
 from vhint_conformance.cli.listing import print_listing
 from vhint_conformance.cli.outputs import Outputs
@@ -49,7 +49,7 @@ class PassThrough(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- PYTEST_ARGS...]"]
 
 
-@click.command(cls=PassThrough, short_help="Judge a target, requirement by requirement.")
+@click.command(cls=PassThrough)
 @click.argument("target", required=False)
 @click.option("--role", type=click.Choice([r.value for r in Role]), help="Only cases of this role.")
 @click.option(
@@ -61,8 +61,7 @@ class PassThrough(click.Command):
 @click.option(
     "--level",
     type=click.Choice(["must", "should"]),
-    default="must",
-    show_default=True,
+    show_default="the statement's, or must",
     help="`should` also runs cases that check no MUST.",
 )
 @click.option(
@@ -91,6 +90,11 @@ class PassThrough(click.Command):
 @click.option("--trace", type=FILE, metavar="DIR", help="Write the trace of every case here.")
 @click.option(
     "--expect", multiple=True, type=FILE, help="Failures that you expect (TOML). Repeatable."
+)
+@click.option(
+    "--ics",
+    type=FILE,
+    help="Hold the target to a conformance statement (TOML): run what it claims.",
 )
 @click.option("--no-expect", is_flag=True, help="Do not excuse the target's known deviations.")
 @click.option(
@@ -134,7 +138,7 @@ def conform(
     target: str | None,
     role: str | None,
     select: tuple[str, ...],
-    level: str,
+    level: str | None,
     rings: str,
     list_: bool,
     json_file: Path | None,
@@ -146,6 +150,7 @@ def conform(
     site: str,
     trace: Path | None,
     expect: tuple[Path, ...],
+    ics: Path | None,
     no_expect: bool,
     spawn: str | None,
     spawn_per: str,
@@ -170,6 +175,7 @@ def conform(
     \b
     For example:
       vhint conform qemu --select 'reporting.*' --json report.json --html report.html
+      vhint conform qemu --ics qemu.toml
       vhint conform mutant:discard-neighbour
       vhint conform vhost-user --spawn 'my-balloon --socket {socket}'
       vhint conform python:mypackage.balloon:make_device
@@ -185,9 +191,10 @@ def conform(
         settings=settings,
         role=Role(role) if role else None,
         select=select,
-        level=Level(level),
+        level=Level(level) if level else None,
         rings=_rings(rings),
         trace=trace,
+        ics=ics,
         expect=expect,
         no_expect=no_expect,
         seed=seed,
@@ -206,7 +213,7 @@ def conform(
         if trace:
             files.check_directory(trace)
         if replay:
-            _check_replay(select, role, trace, list(expect))
+            _check_replay(select, role, trace, [*expect, *([ics] if ics else [])])
             return _show(lambda _: replay_on(options.target, replay, deadline), outputs)
         return _show(lambda console: run(options, make_progress(console)), outputs)
     except (UsageError, files.Unwritable) as error:
@@ -229,8 +236,10 @@ def _with_role(
     """
     if target is not None:
         try:
-            roles = list(targets.judged(target, options.role, options.settings))
-        except (targets.UnknownTarget, targets.WrongSettings) as error:
+            stated = statement.load(options.ics) if options.ics else None
+            role = statement.role_of(options.role, stated)
+            roles = list(targets.judged(target, role, options.settings))
+        except (targets.UnknownTarget, targets.WrongSettings, statement.StatementError) as error:
             raise UsageError(str(error)) from error
         return replace(options, role=roles[0]) if len(roles) == 1 else options, roles
     if needed:
@@ -250,7 +259,7 @@ def _check_replay(
     select: tuple[str, ...], role: str | None, trace: Path | None, expect: list[Path]
 ) -> None:
     given = {"--select": select, "--role": role == Role.DRIVER, "--trace": trace,
-             "--expect": expect}  # fmt: skip
+             "--expect or --ics": expect}  # fmt: skip
     wrong = [name for name, value in given.items() if value]
     if wrong:
         raise UsageError(f"--replay does not go with {', '.join(wrong)}")

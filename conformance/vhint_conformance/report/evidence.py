@@ -31,6 +31,7 @@ MOST_SPANS = (64, 16, 4)
 MOST_SPANS_IN_ALL = 512
 MOST_PAYLOADS = 16
 WORD = 1 << 64
+LONGEST_NAME = 64
 EXPLAINED = (Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
 """Verdicts of which a report shows how they came about."""
 
@@ -214,7 +215,20 @@ def _event(line: str) -> tuple[int, Event]:
     for number in [place, *_numbers(event)]:
         if not -1 <= number < WORD:
             raise EvidenceError(f"no number of an event has more than 64 bits; seen {number:#x}")
+    for text in _texts(event):
+        _check_name(text)
     return place, event
+
+
+def _check_name(text: str) -> None:
+    """Raise `EvidenceError` if a text cannot be the name of a queue."""
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise EvidenceError(f"no queue has such a name: {text!r:.40}")
+
+
+def _texts(event: Event) -> list[str]:
+    values = (getattr(event, field.name) for field in fields(event))
+    return [value for value in values if isinstance(value, str)]
 
 
 def _numbers(event: Event) -> Iterable[int]:
@@ -230,6 +244,7 @@ def _numbers(event: Event) -> Iterable[int]:
 
 
 def _payload(values: Mapping[str, Any]) -> Payload:
+    _check_name(values["queue"])
     return Payload(
         values["n"], values["ticket"], values["queue"], values["side"], values["size"],
         bytes.fromhex(values["hex"]),

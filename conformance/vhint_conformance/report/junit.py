@@ -1,8 +1,8 @@
 """The report as JUnit XML, for continuous integration.
 
-A violated requirement is a failure.  What could not be settled (inconclusive, error, not run) is an
-error and never skipped, because many readers take skipped for good.  Not applicable and
-expected failures are skipped, with their reason.
+A violated requirement is a failure, and so is a statement that claims too much.  What could not be
+settled (inconclusive, error, not run) is an error and never skipped, because many readers take
+skipped for good.  Not applicable, not claimed and expected failures are skipped, with their reason.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ def _suite(report: Report, label: str) -> TestSuite:
     for name in report.not_run:
         why = Error(_clean(f"not run: {report.stopped}"))
         suite.add_testcase(_case(name.partition(".")[0], name, why))
+    for line in report.claims_too_much:
+        name = line.partition(":")[0]
+        suite.add_testcase(_case("statement", _clean(name), Failure(_clean(line))))
+    for name, reason in report.not_claimed.items():
+        suite.add_testcase(_case(name.partition(".")[0], name, Skipped(_clean(reason))))
     for item in report.out_of_date:
         suite.add_testcase(
             _case("expectations", _clean(item.slug), Failure(_clean(complaint(item))))
@@ -58,7 +63,7 @@ def _outcome(outcome: Outcome) -> TestCase:
     message = _clean(outcome.message)
     result: _Result | None = None
     if outcome.verdict is Verdict.FAIL:
-        result = Failure(message, ",".join(v.requirement for v in outcome.violations))
+        result = Failure(message, _clean(",".join(v.requirement for v in outcome.violations)))
         result.text = _details(outcome)
     elif outcome.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
         result = Error(f"{outcome.verdict}: {message}", outcome.verdict.value)

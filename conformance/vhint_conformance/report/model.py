@@ -6,24 +6,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from enum import IntEnum, StrEnum
-from typing import Any, Self
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
 
 import vhint
+from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.expectations import Expectation
 from vhint_conformance.selection import Level
 from vhint_conformance.verdict import Verdict, Violation
 
+if TYPE_CHECKING:
+    from vhint_conformance.statement import Statement
+    from vhint_conformance.statement.comparison import Comparison
 
-class ExitStatus(IntEnum):
-    """What the exit status of `vhint conform` says."""
-
-    CONFORMS = 0
-    VIOLATED = 1
-    USAGE = 2
-    TARGET = 3
-    UNSETTLED = 4
-    INTERRUPTED = 130
+__all__ = ["ExitStatus", "Fault", "Outcome", "Report"]
 
 
 class Fault(StrEnum):
@@ -92,9 +88,11 @@ class Report:
     `not_run` are cases that were selected and not reached, because of an interrupt, a target that
     cannot be started or a limit that the user set; `stopped` says which.  `target_error` and its
     hint are set if the target could not be started at all.  `out_of_date` are expectations that
-    the run as a whole refuted.  `expectations` are those that applied to this target.  `created`
-    is when, in ISO 8601 and UTC, and `suite` the version of vhint that judged; both are empty in a
-    report of a version that did not say.
+    the run as a whole refuted.  `expectations` are those that applied to this target.
+    `statement` is what the target was held to, if it was to one, `comparison` how that compares
+    with what it offers, and `not_claimed` maps each case that it leaves out to the reason.
+    `created` is when, in ISO 8601 and UTC, and `suite` the version of vhint that judged; both are
+    empty in a report of a version that did not say.
     """
 
     target: str
@@ -106,6 +104,9 @@ class Report:
     expectations: tuple[Expectation, ...] = ()
     out_of_date: tuple[Expectation, ...] = ()
     deselected: int = 0
+    statement: Statement | None = None
+    comparison: Comparison | None = None
+    not_claimed: Mapping[str, str] = field(default_factory=dict)
     not_run: tuple[str, ...] = ()
     stopped: str = ""
     interrupted: bool = False
@@ -142,6 +143,11 @@ class Report:
         ]
 
     @property
+    def claims_too_much(self) -> tuple[str, ...]:
+        """What the statement claims and the target does not offer."""
+        return self.comparison.too_much if self.comparison else ()
+
+    @property
     def exit_status(self) -> ExitStatus:
         """The exit status that `vhint conform` owes.
 
@@ -151,10 +157,11 @@ class Report:
             return ExitStatus.INTERRUPTED
         if self.target_error or self.target_lost:
             return ExitStatus.TARGET
-        if self.out_of_date or self.having(Verdict.FAIL):
+        if self.out_of_date or self.claims_too_much or self.having(Verdict.FAIL):
             return ExitStatus.VIOLATED
         judged = self.having(Verdict.PASS, Verdict.EXPECTED_FAIL)
-        if self.unsettled or self.not_run or not judged:
+        not_compared = self.comparison is not None and self.comparison.unknown
+        if self.unsettled or self.not_run or not judged or not_compared:
             return ExitStatus.UNSETTLED
         return ExitStatus.CONFORMS
 

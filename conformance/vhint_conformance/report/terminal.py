@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vhint_conformance.expectations import Expectation, complaint
+from vhint_conformance.report import statement_section
 from vhint_conformance.report.console import print_block, styled
 from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
@@ -25,11 +26,13 @@ MOST = 3
 def print_report(console: Console, report: Report, registry: Mapping[str, Requirement]) -> None:
     """Print everything a person needs to know, the most important last."""
     say = Printer(console, registry)
+    say.not_claimed(report)
     say.not_applicable(report.having(Verdict.NOT_APPLICABLE))
     say.expectations(report)
     say.unsettled(report.having(Verdict.INCONCLUSIVE, Verdict.ERROR))
     say.failures(report.having(Verdict.FAIL))
     say.out_of_date(report.out_of_date)
+    say.statement(report)
     say.retried(report.outcomes)
     say.figures(report.outcomes)
     say.run(report)
@@ -44,6 +47,20 @@ class Printer:
     def __init__(self, console: Console, registry: Mapping[str, Requirement]) -> None:
         self.console = console
         self.registry = registry
+
+    def statement(self, report: Report) -> None:
+        """Print what the target was held to, and what of that it does not offer."""
+        if report.statement:
+            self._heading("Statement")
+            self._print(labelled(*statement_section.claims(report)), 2)
+        for line in report.claims_too_much:
+            self._print(styled(f"claims too much: {line}", WORDS[Verdict.FAIL][1]), 2)
+
+    def not_claimed(self, report: Report) -> None:
+        """Print which cases a statement left out, by reason."""
+        if report.not_claimed:
+            self._heading("Not claimed")
+            self._print(labelled(*statement_section.not_claimed(report)), 2)
 
     def not_applicable(self, outcomes: Iterable[Outcome]) -> None:
         """Print how many cases did not apply, by reason."""

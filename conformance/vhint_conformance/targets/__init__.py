@@ -7,9 +7,6 @@ from difflib import get_close_matches
 
 from vhint.transport.qtest import Bus
 from vhint_conformance.case import Role
-from vhint_conformance.mutants import MUTANTS, SOUND
-from vhint_conformance.mutants.guest import GUEST_MUTANTS
-from vhint_conformance.mutants.sound import PREFIX as SOUND_PREFIX
 from vhint_conformance.targets.base import SpawnPer, Target, TargetSettings
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.linux.qemu_linux import QemuLinuxTarget
@@ -17,8 +14,8 @@ from vhint_conformance.targets.linux.target import LinuxTarget
 from vhint_conformance.targets.pair import PairTarget
 from vhint_conformance.targets.python import PREFIX, python_target
 from vhint_conformance.targets.qemu import BUSES, QemuTarget
-from vhint_conformance.targets.reference import REFERENCES, LoopbackTarget
-from vhint_conformance.targets.reference_driver import REFERENCE_GUESTS, GuestTarget
+from vhint_conformance.targets.reference import REFERENCES
+from vhint_conformance.targets.reference_driver import REFERENCE_GUESTS
 from vhint_conformance.targets.vhost_user import VhostUserTarget
 from vhint_conformance.vhost_user_judge.target import PREFIX as LISTEN
 from vhint_conformance.vhost_user_judge.target import ListenTarget
@@ -37,7 +34,7 @@ __all__ = [
     "resolve_pair",
 ]
 
-MUTANT = "mutant"
+PLANTED = ("mutant:", "sound:")
 AnyTarget = Target | DriverTarget | PairTarget
 
 
@@ -51,6 +48,8 @@ class WrongSettings(ValueError):  # noqa: N818 - the name says it
 
 def known() -> dict[str, str]:
     """Return every target's name with a line about it."""
+    from vhint_conformance.targets import planted
+
     return (
         {name: target.summary for name, target in REFERENCE_GUESTS.items()}
         | {name: target.summary for name, target in REFERENCES.items()}
@@ -62,9 +61,7 @@ def known() -> dict[str, str]:
         | {QemuLinuxTarget.name: QemuLinuxTarget.summary}
         | {f"{LISTEN}:PATH": "the driver of a vhost-user front end that connects to that socket"}
         | {f"{PREFIX}:MODULE:FACTORY": "a Python device, in a child process"}
-        | {f"{MUTANT}:{mutant.name}": mutant.summary for mutant in MUTANTS.values()}
-        | {f"{MUTANT}:{mutant.name}": mutant.summary for mutant in GUEST_MUTANTS.values()}
-        | {sound.target: sound.summary for sound in SOUND.values() if sound.make_device}
+        | planted.known()
     )
 
 
@@ -88,14 +85,11 @@ def resolve(name: str, settings: TargetSettings | None = None) -> Target:
             return python_target(name)
         except ValueError as error:
             raise UnknownTarget(str(error)) from None
-    if kind == MUTANT and rest in MUTANTS:
-        found = MUTANTS[rest]
-        return LoopbackTarget(name, found.make_device, found.summary, host_page=found.host_page)
-    if kind == SOUND_PREFIX and rest in SOUND:
-        sound = SOUND[rest]
-        if sound.make_device:
-            page = sound.host_page
-            return LoopbackTarget(name, sound.make_device, sound.summary, host_page=page)
+    if name.startswith(PLANTED):
+        from vhint_conformance.targets import planted
+
+        if device := planted.device(name):
+            return device
     raise _unknown(name)
 
 
@@ -107,10 +101,11 @@ def resolve_driver(name: str) -> DriverTarget:
         return ListenTarget(name)
     if name in REFERENCE_GUESTS:
         return REFERENCE_GUESTS[name]
-    kind, _, mutant = name.partition(":")
-    if kind == MUTANT and mutant in GUEST_MUTANTS:
-        found = GUEST_MUTANTS[mutant]
-        return GuestTarget(name, found.summary, found.mutation)
+    if name.startswith(PLANTED):
+        from vhint_conformance.targets import planted
+
+        if driver := planted.driver(name):
+            return driver
     raise _unknown(name)
 
 
@@ -158,6 +153,5 @@ def _unknown(name: str) -> UnknownTarget:
 
 def shown() -> list[str]:
     """Return the names of targets as a person can read them: mutants in one word."""
-    families = (f"{MUTANT}:", f"{SOUND_PREFIX}:")
-    named = [name for name in known() if not name.startswith(families)]
-    return [*named, *(f"{family}NAME (vhint mutants --list)" for family in families)]
+    named = [name for name in known() if not name.startswith(PLANTED)]
+    return [*named, *(f"{family}NAME (vhint mutants --list)" for family in PLANTED)]
