@@ -47,6 +47,7 @@ class Watched:
             self.recorder.listen(monitor.see)
         self.offered = Features(session.transport.read_features())
         check_features(info, self.offered)
+        check_supplied(info, session.supplied)
         for capability in info.capabilities:
             self.need(capability)
         usable = Span(*session.limits.usable)
@@ -173,6 +174,12 @@ def check_capability(
     """Raise `NotApplicable` if the capability is not among those that are there."""
     if capability not in there:
         raise NotApplicable(reasons.get(capability, f"the target has no {capability}"))
+
+
+def check_supplied(info: Case, supplied: frozenset[str]) -> None:
+    """Raise `NotApplicable` if the suite's own half of the device is all that the case judges."""
+    if info.requirements and supplied >= set(info.requirements):
+        raise NotApplicable("the suite supplies rings and registers, which is all that it looks at")
 
 
 def check_features(info: Case, offered: Features) -> None:

@@ -118,6 +118,18 @@ class PassThrough(click.Command):
     "--in-band", is_flag=True, help="Notify a vhost-user device by messages, where it can."
 )
 @click.option(
+    "-V",
+    "--validate",
+    is_flag=True,
+    help="Hold a harness's messages, and ours, against the schema.",
+)
+@click.option(
+    "--answer-within",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give a harness up that takes longer for one answer; 10 by default.",
+)
+@click.option(
     "--replay",
     type=FILE,
     metavar="FILE",
@@ -156,6 +168,8 @@ def conform(
     spawn_per: str,
     queue_map: str | None,
     in_band: bool,
+    validate: bool,
+    answer_within: float | None,
     replay: Path | None,
     seed: int,
     deadline: float,
@@ -179,12 +193,15 @@ def conform(
       vhint conform mutant:discard-neighbour
       vhint conform vhost-user --spawn 'my-balloon --socket {socket}'
       vhint conform python:mypackage.balloon:make_device
+      vhint conform stdio:./my-harness --validate
     """  # noqa: D301 - click wants the character itself
     settings = TargetSettings(
         spawn=spawn,
         spawn_per=SpawnPer(spawn_per),
         queue_mode=QueueMode(queue_map) if queue_map else None,
         in_band=in_band,
+        validate=validate,
+        answer_within=answer_within,
     )
     options = RunOptions(
         target=target or "reference",

@@ -27,6 +27,7 @@ class Fault(StrEnum):
 
     NOT_STARTED = "target-not-started"
     DIED = "target-died"
+    HARNESS = "harness"
     DEADLINE = "no-answer"
     SUITE = "suite"
 
@@ -88,11 +89,11 @@ class Report:
     `not_run` are cases that were selected and not reached, because of an interrupt, a target that
     cannot be started or a limit that the user set; `stopped` says which.  `target_error` and its
     hint are set if the target could not be started at all.  `out_of_date` are expectations that
-    the run as a whole refuted.  `expectations` are those that applied to this target.
+    the run as a whole refuted.  `expectations` are those that applied to this target.  `created`
+    is when, in ISO 8601 and UTC, and `suite` the version of vhint that judged; both are empty in a
+    report of a version that did not say.
     `statement` is what the target was held to, if it was to one, `comparison` how that compares
     with what it offers, and `not_claimed` maps each case that it leaves out to the reason.
-    `created` is when, in ISO 8601 and UTC, and `suite` the version of vhint that judged; both are
-    empty in a report of a version that did not say.
     """
 
     target: str
@@ -128,8 +129,8 @@ class Report:
 
     @property
     def target_lost(self) -> list[Outcome]:
-        """The outcomes of cases in which the target did not start, or died."""
-        gone = (Fault.NOT_STARTED, Fault.DIED)
+        """The outcomes of cases in which the target did not start, or died, or its harness did."""
+        gone = (Fault.NOT_STARTED, Fault.DIED, Fault.HARNESS)
         return [outcome for outcome in self.outcomes if outcome.fault in gone]
 
     @property

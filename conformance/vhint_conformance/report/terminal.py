@@ -16,6 +16,7 @@ from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
 from vhint_conformance.report.verdict_line import verdict_line
 from vhint_conformance.report.violations import kinds
+from vhint_conformance.tracing import NOT_WRITTEN
 from vhint_conformance.verdict import Verdict, Violation
 from vhint_spec import Requirement
 
@@ -34,6 +35,7 @@ def print_report(console: Console, report: Report, registry: Mapping[str, Requir
     say.out_of_date(report.out_of_date)
     say.statement(report)
     say.retried(report.outcomes)
+    say.untraced(report.outcomes)
     say.figures(report.outcomes)
     say.run(report)
     if report.outcomes:
@@ -104,12 +106,20 @@ class Printer:
             grid = labelled(*told)
             self._print(grid, 2)
 
+    def untraced(self, outcomes: Iterable[Outcome]) -> None:
+        """Print why traces are missing, and of how many cases."""
+        told = [str(o.observations[NOT_WRITTEN]) for o in outcomes if NOT_WRITTEN in o.observations]
+        if told:
+            self._heading("Traces not written")
+            count = {why: f"{n} case{'s' * (n > 1)}" for why, n in Counter(told).items()}
+            self._print(labelled(*count.items()), 2)
+
     def figures(self, outcomes: Iterable[Outcome]) -> None:
         """Print the figures that cases measured: what came back, and how soon."""
         for outcome in outcomes:
             figures = outcome.observations.get("figures")
             if isinstance(figures, dict):
-                self._heading("Figures")
+                self._heading(f"Figures of {outcome.id}")
                 self._print(labelled(*((key, str(value)) for key, value in figures.items())), 2)
 
     def unsettled(self, outcomes: Iterable[Outcome]) -> None:
