@@ -30,7 +30,9 @@ def evidence():
 
 def test_a_real_failure_is_drawn():
     found = evidence()
-    steps = excerpt_steps(found.events, found.total, found.marks, found.shortened)
+    steps = excerpt_steps(
+        found.events, found.total, found.marks, found.found_after, found.shortened
+    )
     picture = sequence_svg.draw(steps, "a failure")
     frame = parse(picture)
     said = " ".join(words(picture))
@@ -54,6 +56,12 @@ def test_what_is_left_out_is_counted():
         "59 events left out",
     ]
     assert [step.number for step in steps if step.number is not None] == [9, 40]
+
+
+def test_what_the_case_found_stands_after_what_it_looked_at():
+    steps = excerpt_steps([offered(0, 0, MINE), used(1, 0)], 2, found_after=[1])
+    assert [step.wrong for step in steps] == [False, False, True]
+    assert steps[-1].lines == ("here the case finds a requirement broken",)
 
 
 def test_an_initialisation_that_is_the_matter_is_not_folded():

@@ -152,8 +152,9 @@ def test_what_a_case_finds_itself_is_marked_where_it_was_found():
     recorder.emit(Notified("hinting"))
     witness.blame([WRONG])
     recorder.emit(StatusRead(0))
-    assert gather(witness, [WRONG]).marks == (0,)
-    assert gather(witness, []).marks == ()
+    found = gather(witness, [WRONG])
+    assert (found.marks, found.found_after) == ((), (0,))
+    assert gather(witness, []).found_after == ()
 
 
 GOOD = '{"n": 0, "event": "Notified", "queue": "stats"}'

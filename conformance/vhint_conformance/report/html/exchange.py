@@ -70,7 +70,13 @@ class Exchange:
 def exchange(evidence: Evidence, name: str) -> Exchange:
     """Return what the page shows; `name` is the case that the drawings are of."""
     name = printable(name)
-    drawn = excerpt_steps(evidence.events, evidence.total, evidence.marks, evidence.shortened)
+    drawn = excerpt_steps(
+        evidence.events,
+        evidence.total,
+        evidence.marks,
+        evidence.found_after,
+        evidence.shortened,
+    )
     lines = timeline(_since_setup(evidence), evidence.marks)
     # The functions that draw escape every text.
     sequence = Markup(sequence_svg.draw(drawn, f"The exchange in {name}"))  # noqa: S704
