@@ -281,7 +281,7 @@ class Run:
                         except BaseException as raised:
                             of_body = raised
                             if isinstance(raised, Failed):
-                                used.witness.note(used.recorder.last, raised.violations)
+                                used.witness.blame(raised.violations)
                             raise
                     # Closing a bench has no business to turn a failure into a pass.
                     error = of_body
