@@ -22,7 +22,9 @@ def frame(case: Case) -> Frame:
     return Frame(dissector(case.format, case.layout), case.data, case.id)
 
 
-def dissect(tshark: str, script: Path, frames: list[Frame], *options: str) -> list[ElementTree.Element]:
+def dissect(
+    tshark: str, script: Path, frames: list[Frame], *options: str
+) -> list[ElementTree.Element]:
     """The packets of a capture as tshark describes them."""
     capture = script.with_suffix(".pcapng")
     capture.write_bytes(write(frames))
@@ -115,4 +117,3 @@ def _all(fields: tuple[Field, ...]) -> list[Field]:
         if isinstance(field, Array):
             found += walk(field.element)
     return found
-

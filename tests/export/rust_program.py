@@ -76,7 +76,9 @@ def source() -> str:
         f'            "{each.name}" => show_{snake(each.name)}(&data, given, words[1]),\n'
         for each in formats()
     )
-    layouts = "".join(f'        "{each.value}" => Layout::{camel(each.value)},\n' for each in Layout)
+    layouts = "".join(
+        f'        "{each.value}" => Layout::{camel(each.value)},\n' for each in Layout
+    )
     layout_of = f"fn layout_of(name: &str) -> Layout {{\n    match name {{\n{layouts}"
     return f'{HEAD}\n{layout_of}        other => panic!("{{other}}"),\n    }}\n}}\n{functions}\n{MAIN % calls}'
 

@@ -116,7 +116,12 @@ FAULTS = {
     "lost-cookie": Fault(
         "hint.sound-request*",
         "hint.device.cookie-echo",
-        (("struct hint_ack ack = {htole64(cookie),", "struct hint_ack ack = {htole64(cookie & 0),"),),
+        (
+            (
+                "struct hint_ack ack = {htole64(cookie),",
+                "struct hint_ack ack = {htole64(cookie & 0),",
+            ),
+        ),
     ),
     # Takes the bits of a bitmap from the most significant one on.
     "bits-reversed": Fault(

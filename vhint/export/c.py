@@ -72,9 +72,7 @@ class View:
             for member in each.members
         }
         self._constants = {
-            group.full_name(constant)
-            for group in export.constants
-            for constant in group.constants
+            group.full_name(constant) for group in export.constants for constant in group.constants
         }
         self._enums = {
             each.python: f"enum vhint_{'_'.join(each.name)}" for each in export.enumerations
@@ -286,4 +284,3 @@ class View:
 def _number(value: int, *, is_hex: bool = False) -> str:
     text = f"{value:#x}" if is_hex or value > 0xFFFF else str(value)
     return f"UINT64_C({text})" if value >> 32 else text + ("u" if value >> 31 else "")
-

@@ -179,8 +179,16 @@ def environment(**filters: Any) -> jinja2.Environment:
     made.tests |= {
         cls.__name__.lower(): (lambda field, cls=cls: isinstance(field, cls))
         for cls in (
-            shape.Number, shape.Parts, shape.Array, shape.Bits, shape.Maybe,
-            shape.Leading, shape.Variant, shape.Payload, shape.Counted, shape.End,
+            shape.Number,
+            shape.Parts,
+            shape.Array,
+            shape.Bits,
+            shape.Maybe,
+            shape.Leading,
+            shape.Variant,
+            shape.Payload,
+            shape.Counted,
+            shape.End,
         )  # fmt: skip
     }
     made.filters |= {"snake": words.snake, "capitals": words.capitals, "camel": words.camel}

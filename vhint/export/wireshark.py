@@ -26,7 +26,9 @@ from vhint.export.shape import (
 )
 from vhint.export.words import snake
 
-_KEYWORDS: Final = frozenset({"end", "next", "and", "in", "repeat", "not", "type", "names", "flags"})
+_KEYWORDS: Final = frozenset(
+    {"end", "next", "and", "in", "repeat", "not", "type", "names", "flags"}
+)
 _FULL: Final = 8
 """The size of numbers that Lua's own cannot hold."""
 
@@ -74,7 +76,10 @@ class View:
                     yield key, made
 
     def _fields(
-        self, format: Format, fields: tuple[Field, ...], array: str  # noqa: A002
+        self,
+        format: Format,
+        fields: tuple[Field, ...],
+        array: str,  # noqa: A002
     ) -> Iterator[tuple[str, str]]:
         for field in fields:
             match field:
@@ -180,7 +185,9 @@ class View:
             return "input:count_of(cookie)"
         if isinstance(part, Bits):
             return f'given("{name}")'
-        tail = sum(each.size for each in fields[fields.index(part) + 1 :] if isinstance(each, Number))
+        tail = sum(
+            each.size for each in fields[fields.index(part) + 1 :] if isinstance(each, Number)
+        )
         return f'given("{name}") or input:fitting({part.stride}, {tail})'
 
     def _size_of(self, reference: Reference, format: Format) -> int:  # noqa: A002
@@ -262,4 +269,3 @@ def _literal(value: int, size: int) -> str:
     if size < _FULL:
         return str(value)
     return f"UInt64({value & 0xFFFFFFFF:#x}, {value >> 32:#x})"
-
