@@ -7,13 +7,14 @@ from difflib import get_close_matches
 
 from vhint.transport.qtest import Bus
 from vhint_conformance.case import Role
-from vhint_conformance.mutants import MUTANTS, SOUND
+from vhint_conformance.mutants import MUTANTS, SOUND, BusMutant
 from vhint_conformance.mutants.guest import GUEST_MUTANTS
 from vhint_conformance.mutants.sound import PREFIX as SOUND_PREFIX
 from vhint_conformance.targets.base import SpawnPer, Target, TargetSettings
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.linux.qemu_linux import QemuLinuxTarget
 from vhint_conformance.targets.linux.target import LinuxTarget
+from vhint_conformance.targets.on_bus import ON_BUSES, BusTarget, wiring_of
 from vhint_conformance.targets.pair import PairTarget
 from vhint_conformance.targets.python import PREFIX, python_target
 from vhint_conformance.targets.qemu import BUSES, QemuTarget
@@ -55,6 +56,7 @@ def known() -> dict[str, str]:
     return (
         {name: target.summary for name, target in REFERENCE_GUESTS.items()}
         | {name: target.summary for name, target in REFERENCES.items()}
+        | {name: target.summary for name, target in ON_BUSES.items()}
         | {"reference": "the reference device, everything offered, and the reference guest"}
         | {QemuTarget.kind: "the virtio-balloon device of the installed QEMU, on every bus"}
         | {f"{QemuTarget.kind}:{bus}": f"the same, {BUSES[bus]} only" for bus in Bus}
@@ -84,6 +86,8 @@ def resolve(name: str, settings: TargetSettings | None = None) -> Target:
         return QemuTarget(bus=Bus(rest) if rest else None)
     if name in REFERENCES:
         return REFERENCES[name]
+    if name in ON_BUSES:
+        return ON_BUSES[name]
     if kind == PREFIX:
         try:
             return python_target(name)
@@ -91,6 +95,8 @@ def resolve(name: str, settings: TargetSettings | None = None) -> Target:
             raise UnknownTarget(str(error)) from None
     if kind == MUTANT and rest in MUTANTS:
         found = MUTANTS[rest]
+        if isinstance(found, BusMutant):
+            return BusTarget(name, wiring_of(found.kind), found.summary, _variants(found.rings))
         return LoopbackTarget(
             name,
             found.make_device,

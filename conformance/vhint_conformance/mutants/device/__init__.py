@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vhint_conformance.mutants.base import Mutant
+from vhint_conformance.mutants.base import BusMutant, Mutant
 from vhint_conformance.mutants.device import (
     balloon,
+    bus,
     config,
     hint_answers,
     hint_blocks,
@@ -24,7 +25,7 @@ from vhint_conformance.mutants.device import (
     used_ring,
 )
 
-GROUPS: Mapping[str, tuple[Mutant, ...]] = {
+GROUPS: Mapping[str, tuple[Mutant | BusMutant, ...]] = {
     "rings": rings.MUTANTS,
     "used ring": used_ring.MUTANTS,
     "notifications": notifications.MUTANTS,
@@ -41,10 +42,11 @@ GROUPS: Mapping[str, tuple[Mutant, ...]] = {
     "hinting: answers": hint_answers.MUTANTS,
     "hinting: refusals": hint_refusals.MUTANTS,
     "hinting: limits": hint_limits.MUTANTS,
+    "registers of a bus": bus.MUTANTS,
 }
 """Device mutants by subject."""
 
-MUTANTS: Mapping[str, Mutant] = {
+MUTANTS: Mapping[str, Mutant | BusMutant] = {
     mutant.name: mutant for group in GROUPS.values() for mutant in group
 }
 """Device mutants by name."""
