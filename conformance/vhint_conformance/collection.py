@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from vhint_conformance.case import Case
-from vhint_conformance.plugin import case_of
+from vhint_conformance.plugin import RUN, case_of
 
 
 class UsageError(Exception):
@@ -27,18 +27,28 @@ class Collection:
     """All cases by pytest's node id, and the node ids that are to run.
 
     `broken` maps a file that could not be read to the reason; `strays` are tests without the
-    `@case` mark: both are faults of the suite.
+    `@case` mark: both are faults of the suite.  `unclaimed` are the ids of all cases that a
+    statement does not speak of; `not_claimed` maps those that would have run to the reason.
     """
 
     cases: dict[str, Case]
     selected: tuple[str, ...]
     broken: dict[str, str]
     strays: tuple[str, ...]
+    unclaimed: frozenset[str] = frozenset()
+    not_claimed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def requirements(self) -> dict[str, tuple[str, ...]]:
         """The requirements of every case, by its id."""
         return {case.id: case.requirements for case in self.cases.values()}
+
+    @property
+    def claimed(self) -> dict[str, tuple[str, ...]]:
+        """The same for the cases that a statement, if there is one, speaks of."""
+        return {
+            case: slugs for case, slugs in self.requirements.items() if case not in self.unclaimed
+        }
 
 
 @dataclass
@@ -49,6 +59,8 @@ class _Collector:
     selected: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     strays: list[str] = field(default_factory=list)
+    unclaimed: frozenset[str] = frozenset()
+    not_claimed: dict[str, str] = field(default_factory=dict)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -64,6 +76,8 @@ class _Collector:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is left."""
         self.selected = [item.nodeid for item in session.items]
+        run = session.config.stash[RUN]
+        self.unclaimed, self.not_claimed = frozenset(run.unclaimed), run.not_claimed
         self.strays = [item.nodeid for item in session.items if case_of(item) is None]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -114,5 +128,10 @@ def collect(cases: Path, more: Sequence[str], files: Sequence[str] = ()) -> Coll
     if status == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     return Collection(
-        listener.cases, tuple(listener.selected), listener.broken, tuple(listener.strays)
+        listener.cases,
+        tuple(listener.selected),
+        listener.broken,
+        tuple(listener.strays),
+        listener.unclaimed,
+        listener.not_claimed,
     )

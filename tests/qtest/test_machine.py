@@ -1,12 +1,11 @@
 """The qtest transport: its two line protocols against a scripted peer, and a real QEMU."""
 
-import os
-import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
+from tests import peers
 from vhint.guest import Arena, Driver, Wish, initialise, requests
 from vhint.ring import SplitDriverQueue, SplitLayout
 from vhint.spans import Span, intersect
@@ -138,13 +137,7 @@ def test_a_program_that_is_no_qemu_is_reported_and_leaves_nothing(program: str) 
 
 @pytest.fixture
 def qemu() -> str:
-    program = MachineOptions().program
-    if shutil.which(program) is None:
-        reason = f"{program} is not installed: apt-get install qemu-system-x86"
-        if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return program
+    return peers.qemu()
 
 
 def test_qemu_starts_and_leaves_nothing(qemu: str) -> None:

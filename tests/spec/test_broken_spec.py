@@ -155,7 +155,7 @@ def test_a_field_that_the_value_does_not_have(tree: Tree) -> None:
     """The fast codecs are derived when a module is imported: nothing works with a wrong one."""
     tree.edit("vhint/wire/hint_ack.py", '"processed" / le32', '"handled" / le32')
     (check,) = tree.run(CHECK)
-    assert check.status == 70
+    assert check.status == 4
     assert "handled" in check.text or "processed" in check.text
 
 

@@ -14,7 +14,7 @@ from vhint_spec import errata as register
 from vhint_spec.errata import Erratum
 
 
-@click.command(short_help="List contradictions and holes of the sources.")
+@click.command()
 @click.argument("names", nargs=-1, metavar="[ID]...")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def errata(names: tuple[str, ...], as_json: bool) -> None:

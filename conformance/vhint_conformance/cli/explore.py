@@ -62,7 +62,6 @@ def _bounds(command: F) -> F:
 
 
 @click.command(
-    short_help="Explore a model: every interleaving, or a violation.",
     epilog="Exit status: 0 proved within the bounds, 1 refuted, 2 wrong usage, 4 undetermined.",
 )
 @click.argument("system", required=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ORDINARY = Options()
 
 
-@click.command(short_help="Random traffic against a device, shrunk to what breaks it.")
+@click.command()
 @click.argument("target")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which traffic it is.")
 @click.option(

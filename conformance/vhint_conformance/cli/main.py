@@ -9,38 +9,41 @@ import traceback
 import click
 
 import vhint
-from vhint_conformance.cli.conform import conform
-from vhint_conformance.cli.demo import demo
-from vhint_conformance.cli.errata import errata
-from vhint_conformance.cli.explore import explore_command
-from vhint_conformance.cli.fuzz import fuzz
-from vhint_conformance.cli.host import host
-from vhint_conformance.cli.ics import ics
-from vhint_conformance.cli.mutants import mutants
-from vhint_conformance.cli.requirements import requirements
-from vhint_conformance.cli.vectors import vectors
-from vhint_conformance.judge import DEBUG
-from vhint_conformance.report.model import ExitStatus
+from vhint_conformance.cli.lazy import LazyGroup
+from vhint_conformance.exit_status import ExitStatus
 
 SUITE_FAULT = ExitStatus.UNSETTLED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(vhint.__version__, prog_name="vhint")
 def vhint_command() -> None:
     """Guest free page hinting: judge implementations, look up requirements."""
 
 
-vhint_command.add_command(conform)
-vhint_command.add_command(demo)
-vhint_command.add_command(explore_command, "explore")
-vhint_command.add_command(fuzz)
-vhint_command.add_command(host)
-vhint_command.add_command(mutants)
-vhint_command.add_command(requirements)
-vhint_command.add_command(errata)
-vhint_command.add_command(vectors)
-vhint_command.add_command(ics)
+COMMANDS = (
+    ("conform", "conform:conform", "Judge a target, requirement by requirement."),
+    ("demo", "demo:demo", "Show memory coming back to the host, with hinting off and on."),
+    ("errata", "errata:errata", "List contradictions and holes of the sources."),
+    ("explore", "explore:explore_command", "Explore a model: every interleaving, or a violation."),
+    ("export", "export:export", "Write the formats as C, Rust, Kaitai or a dissector."),
+    ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),
+    ("host", "host:host", "Serve the reference device over vhost-user."),
+    ("ics", "ics:ics", "Draft and check conformance statements."),
+    ("init", "init:init", "Begin an adapter for an implementation."),
+    ("mutants", "mutants:mutants", "Hold the suite against broken and unusual implementations."),
+    ("report", "report:report", "Show, convert, compare saved reports."),
+    ("requirements", "requirements:requirements", "Print requirements."),
+    ("smoke", "smoke:smoke", "Look at an adapter, before what it adapts is judged."),
+    ("vectors", "vectors:vectors", "Find, list, check and make the vectors."),
+)
+"""Name, where in this package, line of help.  Nothing of it is imported before it is called."""
+
+for _name, _where, _short_help in COMMANDS:
+    vhint_command.add_lazy(_name, f"vhint_conformance.cli.{_where}", _short_help)
 
 
 def main() -> None:
@@ -58,6 +61,8 @@ def _guarded() -> int:
         print("vhint: interrupted", file=sys.stderr)
         return int(ExitStatus.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last guard before the user
+        from vhint_conformance.judge import DEBUG
+
         if os.environ.get(DEBUG):
             traceback.print_exc()
         first = str(error).strip().partition("\n")[0]

@@ -18,7 +18,7 @@ from vhint_spec import Requirement, bugs, clauses, errata, registry
 T = TypeVar("T")
 
 
-@click.command(short_help="Print requirements.")
+@click.command()
 @click.argument("slugs", nargs=-1, metavar="[SLUG]...")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def requirements(slugs: tuple[str, ...], as_json: bool) -> None:

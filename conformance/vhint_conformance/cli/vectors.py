@@ -18,7 +18,7 @@ directory_option = click.option(
 )
 
 
-@click.group(short_help="Find, list, check and make the vectors.")
+@click.group()
 def vectors() -> None:
     """Find, list, check and make the vector files (JSON, for any language)."""
 

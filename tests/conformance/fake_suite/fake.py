@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from vhint.trace import Recorder
 from vhint_conformance import bench, targets
+from vhint_conformance.tracing import write_trace
 from vhint_conformance.variants import RING_VARIANTS, SPLIT
 from vhint_conformance.verdict import Failed, NotApplicable, TargetNotStarted
 from vhint_spec import Requirement, registry
@@ -86,8 +88,7 @@ def open_bench(target, info, seed, trace):
         if made.late:
             raise Failed(made.late)
     finally:
-        if trace:
-            trace.write_text("{}\n")
+        write_trace(Recorder(), trace, made.observations)
         if log:
             with Path(log).open("a") as file:
                 file.write(f"closed {info.id}\n")
