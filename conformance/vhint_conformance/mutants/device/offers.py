@@ -118,6 +118,23 @@ class GenerationOfNibbles(Device):
         return super().config_generation() & 1
 
 
+class BothBits(Device):
+    """Says that a buffer was used whenever its configuration changed."""
+
+    def _config_changed(self) -> None:
+        super()._config_changed()
+        self._used_interrupt = self._used_interrupt or self._config_interrupt
+
+
+class CountsReadings(Device):
+    """Counts a change of its configuration with every reading."""
+
+    def read_config(self, offset: int, length: int) -> bytes:
+        """Read, and count."""
+        self._generation += 1
+        return super().read_config(offset, length)
+
+
 class SmallBlocksWelcome(Device):
     """Says that it takes blocks of 4 KiB though its host's pages are larger."""
 
@@ -223,6 +240,10 @@ MUTANTS = (
            ("virtio.device.config-generation",), NoGeneration),
     Mutant("generation-one-bit", "keeps the generation of its configuration in one bit",
            ("virtio.device.config-generation",), GenerationOfNibbles),
+    Mutant("generation-of-readings", "counts a change of its configuration with every reading",
+           ("virtio.device.generation-rests",), CountsReadings),
+    Mutant("used-bit-of-config-change", "sets the bit of used buffers when it changes its fields",
+           ("virtio.device.interrupt-status-true",), BothBits),
     Mutant("hint-order-below-host-page", "takes blocks that are smaller than its host's pages",
            ("hint.device.min-order-covers-host-page",),
            lambda memory: SmallBlocksWelcome(
