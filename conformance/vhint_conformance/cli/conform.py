@@ -13,6 +13,7 @@ from vhint.wire.queues import QueueMode
 from vhint_conformance import statement, targets
 from vhint_conformance.case import Role
 from vhint_conformance.cli.listing import print_listing
+from vhint_conformance.cli.verbosity import tell_config, verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
 from vhint_conformance.plugin_options import rings_in
 from vhint_conformance.replay import replay_on
@@ -117,6 +118,7 @@ class PassThrough(click.Command):
     metavar="SECONDS",
     help="Give a case up after this long; 0 waits for ever.",
 )
+@verbosity_options
 @click.pass_context
 def conform(
     ctx: click.Context,
@@ -193,7 +195,10 @@ def conform(
             return _show(
                 lambda _: replay_on(options.target, replay, deadline), json_file, junit_file
             )
-        return _show(lambda console: run(options, make_progress(console)), json_file, junit_file)
+        tell_config(ctx)
+        return _show(
+            lambda console: run(options, make_progress(console, verbosity())), json_file, junit_file
+        )
     except (UsageError, files.Unwritable) as error:
         raise click.UsageError(str(error)) from error
 
@@ -259,7 +264,7 @@ def _show(
 ) -> int:
     console = make_console(to_stderr="-" in (str(json_file), str(junit_file)))
     report = judge(console)
-    print_report(console, report, registry.load())
+    print_report(console, report, registry.load(), verbosity())
     try:
         if json_file:
             files.write(json_file, json_report.dumps(report))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from vhint_conformance.report.model import Report
 
 SHOWN = 8
-"""Cases of one reason that are named; the JSON report has them all."""
+"""Cases of one reason that are named; -v and the JSON report have them all."""
 
 
 def claims(report: Report) -> list[tuple[str, str]]:
@@ -39,13 +39,13 @@ def claims(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-def not_claimed(report: Report) -> list[tuple[str, str]]:
-    """Return how many cases were left out for each reason, and which."""
+def not_claimed(report: Report, *, every: bool = False) -> list[tuple[str, str]]:
+    """Return how many cases were left out for each reason, and which: the first, or every one."""
     groups: dict[str, list[str]] = defaultdict(list)
     for case, reason in report.not_claimed.items():
         groups[reason].append(case)
     return [
-        (f"{len(cases):>3}", f"{reason}: {_some(cases)}")
+        (f"{len(cases):>3}", f"{reason}: {', '.join(cases) if every else _some(cases)}")
         for reason, cases in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]
 
