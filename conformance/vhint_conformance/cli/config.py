@@ -62,6 +62,9 @@ class Config:
             for key, value in self.values.items()
             if key not in root.commands or not isinstance(value, dict)
         }
+        for key, value in own.items():
+            if isinstance(value, dict):
+                raise self.error([key], f"there is no command {key!r}; {_hint(key, root.commands)}")
         main = _command(root, ctx, MAIN)
         found = self._options(main, own, ())
         command = _command(root, ctx, name)

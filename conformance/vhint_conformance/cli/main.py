@@ -69,6 +69,7 @@ def _configure(ctx: click.Context, file: Path | None) -> None:
 COMMANDS = (
     ("conform", "conform:conform", "Judge a target, requirement by requirement."),
     ("demo", "demo:demo", "Show memory coming back to the host, with hinting off and on."),
+    ("doctor", "doctor:doctor", "Say what is installed, what targets need, how to get it."),
     ("errata", "errata:errata", "List contradictions and holes of the sources."),
     ("explore", "explore:explore_command", "Explore a model: every interleaving, or a violation."),
     ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),

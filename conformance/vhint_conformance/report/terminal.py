@@ -10,8 +10,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vhint_conformance.expectations import Expectation, complaint
 from vhint_conformance.exit_status import ExitStatus
+from vhint_conformance.expectations import Expectation, complaint
 from vhint_conformance.report import statement_section
 from vhint_conformance.report.console import print_block, styled
 from vhint_conformance.report.model import Outcome, Report
