@@ -12,6 +12,7 @@ from rich.console import Console
 from vhint.wire.queues import QueueMode
 from vhint_conformance import statement, targets
 from vhint_conformance.case import Role
+from vhint_conformance.cli import completing
 from vhint_conformance.cli.listing import print_listing
 from vhint_conformance.cli.verbosity import tell_config, verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
@@ -49,12 +50,13 @@ class PassThrough(click.Command):
 
 
 @click.command(cls=PassThrough)
-@click.argument("target", required=False)
+@click.argument("target", required=False, shell_complete=completing.targets)
 @click.option("--role", type=click.Choice([r.value for r in Role]), help="Only cases of this role.")
 @click.option(
     "--select",
     multiple=True,
     metavar="GLOB",
+    shell_complete=completing.cases,
     help="Only cases whose id, or one of whose requirements, matches. Repeatable.",
 )
 @click.option(

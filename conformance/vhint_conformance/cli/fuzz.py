@@ -11,6 +11,7 @@ import click
 
 from vhint.wire.queues import QueueMode
 from vhint_conformance import targets
+from vhint_conformance.cli import completing
 from vhint_conformance.cli.verbosity import verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
 from vhint_conformance.fuzz.options import Options
@@ -30,7 +31,7 @@ ORDINARY = Options()
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", shell_complete=completing.targets)
 @click.option("--seed", type=int, default=0, show_default=True, help="Which traffic it is.")
 @click.option(
     "--examples",

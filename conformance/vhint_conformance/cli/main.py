@@ -16,6 +16,8 @@ from vhint_conformance.exit_status import ExitStatus
 
 WITHOUT_CONFIG = ("completion", "doctor")
 """Commands that must work whatever stands in it."""
+COMPLETING = "_VHINT_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
 SUITE_FAULT = ExitStatus.UNSETTLED
 
 
@@ -67,6 +69,7 @@ def _configure(ctx: click.Context, file: Path | None) -> None:
 
 
 COMMANDS = (
+    ("completion", "completion:completion", "Print the script that lets a shell complete vhint."),
     ("conform", "conform:conform", "Judge a target, requirement by requirement."),
     ("demo", "demo:demo", "Show memory coming back to the host, with hinting off and on."),
     ("doctor", "doctor:doctor", "Say what is installed, what targets need, how to get it."),
@@ -91,6 +94,8 @@ def main() -> None:
 
 
 def _guarded() -> int:
+    if COMPLETING in os.environ:
+        import vhint_conformance.cli.completion  # noqa: F401 - it teaches click about colons
     try:
         status = vhint_command.main(prog_name="vhint", standalone_mode=False)
     except click.ClickException as error:

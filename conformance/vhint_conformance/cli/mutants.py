@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vhint_conformance.case import Role
+from vhint_conformance.cli import completing
 from vhint_conformance.cli.verbosity import tell_config, verbosity, verbosity_options
 from vhint_conformance.kill_matrix import SUBJECTS, Options, Subject, run_matrix
 from vhint_conformance.kill_matrix.show import Progress, print_list, print_matrix
@@ -16,7 +17,7 @@ from vhint_conformance.selection import close_names, matches
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completing.mutants)
 @click.option("--list", "list_", is_flag=True, help="List them and judge nothing.")
 @click.option("--role", type=click.Choice([r.value for r in Role]), help="Only those of this role.")
 @click.option("--sound", is_flag=True, help="Only the sound implementations.")
