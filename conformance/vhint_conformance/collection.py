@@ -94,10 +94,13 @@ def silence(config: pytest.Config) -> None:
         config.pluginmanager.unregister(reporter)
 
 
-def arguments(cases: Path, more: Sequence[str]) -> list[str]:
-    """Return the arguments with which pytest sees the cases and nothing of the user's own tests."""
+def arguments(cases: Path, more: Sequence[str], files: Sequence[str] = ()) -> list[str]:
+    """Return the arguments with which pytest sees the cases and nothing of the user's own tests.
+
+    `files` are those below `cases` to look at; none means all.
+    """
     return [
-        str(cases),
+        *([str(cases / name) for name in files] or [str(cases)]),
         f"-c{cases / 'pytest.ini'}",
         f"--rootdir={cases}",
         f"--confcutdir={cases}",
@@ -108,12 +111,15 @@ def arguments(cases: Path, more: Sequence[str]) -> list[str]:
     ]
 
 
-def collect(cases: Path, more: Sequence[str]) -> Collection:
-    """Collect without running anything; raise `UsageError` if pytest refuses the arguments."""
+def collect(cases: Path, more: Sequence[str], files: Sequence[str] = ()) -> Collection:
+    """Collect without running anything; raise `UsageError` if pytest refuses the arguments.
+
+    `files` are those below `cases` to look at; none means all.
+    """
     listener = _Collector()
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-        status = pytest.main([*arguments(cases, more), "--collect-only"], plugins=[listener])
+        status = pytest.main([*arguments(cases, more, files), "--collect-only"], plugins=[listener])
     if status in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         lines = [line.strip() for line in said.getvalue().splitlines() if line.strip()]
         errors = [line for line in lines if "error: " in line.lower()] or lines[-1:]

@@ -40,6 +40,7 @@ from vhint_conformance.judge import Judge, plain
 from vhint_conformance.pair_bench import opening as pair_benches
 from vhint_conformance.pair_bench.bench import PairBench
 from vhint_conformance.plugin_options import pytest_addoption, rings_in, settings_in
+from vhint_conformance.report.evidence import with_evidence
 from vhint_conformance.report.model import Fault, Outcome
 from vhint_conformance.ring_words import checked_in_packed, in_packed
 from vhint_conformance.selection import Level, Selection, level_of
@@ -277,6 +278,8 @@ class Run:
                             result = yield
                         except BaseException as raised:
                             of_body = raised
+                            if isinstance(raised, Failed):
+                                used.witness.note(used.recorder.last, raised.violations)
                             raise
                     # Closing a bench has no business to turn a failure into a pass.
                     error = of_body
@@ -299,6 +302,8 @@ class Run:
             effectiveness=plain(used.effectiveness) if used else None,
         )
         outcome = self._settle(pyfuncitem, outcome, error)
+        if used is not None:
+            outcome = pyfuncitem.stash[_OUTCOME] = with_evidence(outcome, used.witness)
         _tell_pytest(outcome)
         return result
 
@@ -419,6 +424,7 @@ class Run:
         return Outcome(
             id=case.id,
             title=case.title,
+            role=case.role.value,
             level=level,
             requirements=case.requirements,
             verdict=Verdict.ERROR,

@@ -62,6 +62,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--vhint-in-band", action="store_true", help="notify by messages, where the target can")
     add(
+        "--vhint-validate", action="store_true", help="hold a harness's messages against the schema"
+    )
+    add(
+        "--vhint-answer-within",
+        type=float,
+        metavar="SECONDS",
+        help="give a harness up that takes longer for one answer",
+    )
+    add(
         "--vhint-rings",
         default=",".join(ANY_RINGS),
         metavar="FORMATS",
@@ -97,4 +106,6 @@ def settings_in(option: argparse.Namespace) -> TargetSettings:
         spawn_per=SpawnPer(option.vhint_spawn_per),
         queue_mode=QueueMode(option.vhint_queue_map) if option.vhint_queue_map else None,
         in_band=option.vhint_in_band,
+        validate=option.vhint_validate,
+        answer_within=option.vhint_answer_within,
     )

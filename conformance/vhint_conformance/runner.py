@@ -26,7 +26,7 @@ from vhint_conformance.case import Case, Role
 from vhint_conformance.collection import Collection, UsageError, arguments, collect, silence
 from vhint_conformance.judge import DEBUG
 from vhint_conformance.plugin import RUN, outcome_in
-from vhint_conformance.report.model import Fault, Outcome, Report
+from vhint_conformance.report.model import Fault, Outcome, Report, now
 from vhint_conformance.selection import Level, Selection, close_names, level_of
 from vhint_conformance.statement.comparison import Comparison
 from vhint_conformance.targets import AnyTarget
@@ -43,6 +43,8 @@ CASES = Path(__file__).resolve().parent / "cases"
 class RunOptions:
     """What a user asked for; `pytest_args` are handed through to pytest.
 
+    `files` are those under `cases` to look at, for who knows where the cases are that are wanted
+    and has no time to look at all; by default every one.
     `ics` is a conformance statement; `level` None is the statement's, or MUST.
     """
 
@@ -60,6 +62,7 @@ class RunOptions:
     deadline: float = 60.0
     pytest_args: tuple[str, ...] = ()
     cases: Path = field(default_factory=lambda: CASES)
+    files: tuple[str, ...] = ()
 
     def for_pytest(self) -> list[str]:
         """Return the options in the plugin's words."""
@@ -100,7 +103,7 @@ def listing(options: RunOptions, roles: Container[Role] = frozenset(Role)) -> Co
     `roles` are those in which a target can be judged.  Raises `UsageError` if nothing is selected.
     """
     with _own_environment():
-        collection = collect(options.cases, options.for_pytest())
+        collection = collect(options.cases, options.for_pytest(), options.files)
     selected = [
         nodeid
         for nodeid in collection.selected
@@ -147,7 +150,9 @@ def run(
     with _own_environment(), _signals_interrupt():
         versions, missing, hint = _versions(judged.values(), listener)
         if not (missing or listener.interrupted):
-            pytest.main(arguments(options.cases, options.for_pytest()), plugins=[listener])
+            pytest.main(
+                arguments(options.cases, options.for_pytest(), options.files), plugins=[listener]
+            )
     stopped = "interrupted" if listener.interrupted else missing or listener.stopped
     outcomes, not_run = _account(collection, listener, stopped)
     applied = expect.for_target(expected, options.target, lambda: versions)
@@ -155,6 +160,7 @@ def run(
         target=options.target,
         versions=versions,
         outcomes=outcomes,
+        created=now(),
         seed=options.seed,
         level=options.level or Level.MUST,
         role=options.role or "all",
@@ -281,6 +287,7 @@ def _error(name: str, case: Case | None, message: str) -> Outcome:
     return Outcome(
         id=name,
         title=case.title if case else "",
+        role=case.role.value if case else "",
         level=level_of(requirements, registry.load()) if case else Level.MUST,
         requirements=requirements,
         verdict=Verdict.ERROR,

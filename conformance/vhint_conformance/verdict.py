@@ -86,6 +86,10 @@ class TargetDied(TargetError):  # noqa: N818
         self.ended = ended
 
 
+class HarnessFailed(TargetDied):
+    """The harness between the suite and the implementation failed: nothing was judged."""
+
+
 def fail(requirement: str, *, expected: str, seen: str, where: str = "") -> Failed:
     """Return the exception that reports one violation, to be raised."""
     return Failed([Violation(requirement, expected, seen, where)])

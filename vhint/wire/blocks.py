@@ -24,8 +24,8 @@ PFN_LIMIT: Final = 1 << 52
 """PFNs are below this."""
 
 RECORD: Final = Struct(
-    "pfn" / Bounded(le64, 0, PFN_LIMIT - 1),
-    "order" / Bounded(le32, 0, MAX_ORDER),
+    "pfn" / Bounded(le64, 0, PFN_LIMIT - 1).doc("pages of 4 KiB"),
+    "order" / Bounded(le32, 0, MAX_ORDER).doc("order of 4 KiB pages"),
     "reserved" / Reserved(le32),
 )
 """The declaration of one entry of a PFN array, 16 bytes."""

@@ -11,16 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from construct import Struct
 
 from vhint.wire.codec import Codec, Data
 from vhint.wire.derive import to_struct
-from vhint.wire.schema import End, le32
+from vhint.wire.schema import End, Named, le32
 from vhint.wire.source import Face
 
-COMMAND: Final = Struct("value" / le32)
+
+class Meaning(IntEnum):
+    """The command ids that name no round."""
+
+    STOP = 0
+    DONE = 1
+
+
+COMMAND: Final = Struct("value" / Named(le32, Meaning).doc("command id"))
 FORMAT: Final = Struct(*COMMAND.subcons, "end" / End)
 """The declaration of a buffer that holds a command id."""
 

@@ -31,14 +31,14 @@ from vhint.wire.source import Face
 
 FORMAT: Final = LeadingStruct(
     2,
-    "num_pages" / le32,
-    "actual" / le32,
-    "free_page_hint_cmd_id" / le32,
-    "poison_val" / le32,
+    "num_pages" / le32.doc("pages of 4 KiB"),
+    "actual" / le32.doc("pages of 4 KiB"),
+    "free_page_hint_cmd_id" / le32.doc("command id"),
+    "poison_val" / le32.doc("pattern"),
     "ws_num_bins" / le32,
     "unassigned" / le32,
-    "hint_max_count" / le32,
-    "hint_min_order" / le32,
+    "hint_max_count" / le32.doc("PFN entries of a request"),
+    "hint_min_order" / le32.doc("order of 4 KiB pages"),
 )
 """The declaration of the config space."""
 

@@ -42,9 +42,17 @@ class Status(IntEnum):
     """The device cannot discard at the moment; nothing was touched."""
 
 
-HEADER: Final = ("cookie" / le64, "status" / Choice(le32, Status), "processed" / le32)
+HEADER: Final = (
+    "cookie" / le64.doc("of the request"),
+    "status" / Choice(le32, Status),
+    "processed" / le32.doc("blocks accepted"),
+)
 
-FORMAT: Final = Struct(*HEADER, "results" / LeadingBits(parameter("count")), "end" / End)
+FORMAT: Final = Struct(
+    *HEADER,
+    "results" / LeadingBits(parameter("count")).doc("bit N: block N was accepted"),
+    "end" / End,
+)
 """The declaration of an acknowledgement; its parameter is the request's count."""
 
 HEADER_SIZE: Final = to_struct(Struct(*HEADER)).size

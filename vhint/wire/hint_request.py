@@ -75,7 +75,7 @@ class RequestType(IntEnum):
 HEADER: Final = (
     "type" / Choice(le16, RequestType),
     "flags" / Reserved(le16),
-    "count" / le32,
+    "count" / le32.doc("entries or bits"),
     "cookie" / le64,
 )
 
@@ -87,10 +87,10 @@ FORMAT: Final = Struct(
         {
             RequestType.PFN: Struct("blocks" / Repeat(this._.count, RECORD), "end" / End),
             RequestType.BITMAP: Struct(
-                "start_pfn" / Bounded(le64, 0, PFN_LIMIT - 1),
-                "order" / Bounded(le32, 0, MAX_ORDER),
+                "start_pfn" / Bounded(le64, 0, PFN_LIMIT - 1).doc("pages of 4 KiB"),
+                "order" / Bounded(le32, 0, MAX_ORDER).doc("order of 4 KiB pages"),
                 "reserved" / Reserved(le32),
-                "bits" / Bits(this._.count),
+                "bits" / Bits(this._.count).doc("bit N is the block at start_pfn + N * 2^order"),
                 "end" / End,
             ),
         },

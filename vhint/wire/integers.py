@@ -8,10 +8,11 @@ historical formats, which a big-endian guest wrote in its own order.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from copy import copy
+from enum import IntEnum, IntFlag
 from itertools import accumulate
 from operator import index
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from construct import (
     FormatField,
@@ -32,7 +33,9 @@ from vhint.wire.errors import OutOfRange, ReservedNotZero, ShortInput, UnknownVa
 class Integer(Subconstruct):  # type: ignore[misc]
     """An unsigned number of fixed size: construct's field with errors of our own.
 
-    Subclasses narrow what is accepted through `low`, `high` and `check`.
+    Subclasses narrow what is accepted through `low`, `high` and `check`. A stream may have a method
+    ``note(field, path, offset, size, value)``, which is told of every field that was read, good or
+    bad.
     """
 
     low: int
@@ -42,6 +45,15 @@ class Integer(Subconstruct):  # type: ignore[misc]
         super().__init__(subcon)
         self.low = 0
         self.high = (1 << 8 * subcon.sizeof()) - 1
+
+    def doc(self, text: str) -> Self:
+        """Give the same field with a text that says what its number counts, or names.
+
+        (construct's own way, ``field * text``, is one more layer to run, and one more in the path.)
+        """
+        made = copy(self)
+        made.docs = text
+        return made
 
     def check(self, value: int, path: str, offset: int) -> Any:
         """Return what the number stands for, or raise the `WireError` that says why it is bad."""
@@ -56,6 +68,8 @@ class Integer(Subconstruct):  # type: ignore[misc]
         except StreamError:
             seen = stream.tell() - offset
             raise ShortInput(path, offset, f"{self.sizeof()} bytes", seen) from None
+        if hasattr(stream, "note"):
+            stream.note(self, path, offset, stream.tell() - offset, value)
         return self.check(value, path, offset)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
@@ -110,6 +124,25 @@ class Padding(Integer):
         return super()._build(0 if obj is None else obj, stream, context, path)
 
 
+class Masked(Integer):
+    """A number in which the bits of `mask` are those of `value`; the others may be anything.
+
+    `expected` says in words what that means.
+    """
+
+    def __init__(self, subcon: Integer, mask: int, value: int, expected: str) -> None:
+        super().__init__(subcon)
+        self.mask = mask
+        self.value = value
+        self.expected = expected
+
+    def check(self, value: int, path: str, offset: int) -> int:
+        """Return the number, or raise `UnknownValue`."""
+        if value & self.mask != self.value:
+            raise UnknownValue(path, offset, self.expected, value)
+        return value
+
+
 class Choice(Integer):
     """A number that has a name in `enum`."""
 
@@ -125,6 +158,37 @@ class Choice(Integer):
             expected = " or ".join(str(number) for number in self.members)
             raise UnknownValue(path, offset, expected, value)
         return member
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
+        if isinstance(obj, str):
+            names = " or ".join(member.name for member in self.members.values())
+            raise UnknownValue(path, stream.tell(), names, obj)
+        return super()._build(obj, stream, context, path)
+
+
+class Named(Integer):
+    """A number that may have any value, of which `enum` names some, or some bits.
+
+    >>> class Color(IntFlag):
+    ...     RED = 1
+    ...     BLUE = 4
+    >>> color = Named(le16, Color)
+    >>> color.name_of(5), color.name_of(8), color.name_of(9), color.parse(bytes([9, 0]))
+    ('RED | BLUE', '', 'RED | 0x8', 9)
+    """
+
+    def __init__(self, subcon: Integer, enum: type[IntEnum | IntFlag]) -> None:
+        super().__init__(subcon)
+        self.enum = enum
+        self.names = {int(member): str(member.name) for member in enum}
+
+    def name_of(self, value: int) -> str:
+        """Give the names of a value, or of its bits; "" if it has none."""
+        if not issubclass(self.enum, IntFlag):
+            return self.names.get(value, "")
+        found = [name for bit, name in self.names.items() if value & bit]
+        rest = value & ~sum(self.names)
+        return " | ".join([*found, f"{rest:#x}"] if found and rest else found)
 
 
 class BitFields(Subconstruct):  # type: ignore[misc]
@@ -155,7 +219,10 @@ class BitFields(Subconstruct):  # type: ignore[misc]
         }
 
     def _parse(self, stream: Any, context: Any, path: str) -> dict[str, int]:
+        offset = stream.tell()
         value = self.subcon._parsereport(stream, context, path)
+        if hasattr(stream, "note"):
+            stream.note(self, path, offset, stream.tell() - offset, value)
         return {name: value >> self.shifts[name] & (1 << width) - 1 for name, width in self.fields}
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:

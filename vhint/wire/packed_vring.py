@@ -15,34 +15,8 @@ from construct import Struct
 
 from vhint.wire.codec import Codec, Data
 from vhint.wire.derive import to_dtype, to_struct
-from vhint.wire.schema import End, Repeat, le16, le32, le64, parameter
+from vhint.wire.schema import End, Named, Repeat, le16, le32, le64, parameter
 from vhint.wire.source import Face
-
-DESCRIPTOR: Final = Struct("addr" / le64, "len" / le32, "id" / le16, "flags" / le16)
-"""VIRTIO 1.4, 2.8.13 Virtqueue Layout: the descriptor ring; also of an indirect table."""
-
-USED_DESCRIPTOR: Final = Struct("len" / le32, "id" / le16)
-"""The part of a descriptor that the device writes before it writes the flags."""
-
-EVENT_SUPPRESSION: Final = Struct("desc" / le16, "flags" / le16)
-"""VIRTIO 1.4, 2.8.14 Event Suppression Structure Format.
-
-`desc` is a position in the ring in 15 bits and the wrap counter there in the highest.
-"""
-
-DESCRIPTOR_RING: Final = Struct("ring" / Repeat(parameter("queue_size"), DESCRIPTOR))
-
-DESCRIPTOR_STRUCT: Final = to_struct(DESCRIPTOR)
-USED_STRUCT: Final = to_struct(USED_DESCRIPTOR)
-EVENT_STRUCT: Final = to_struct(EVENT_SUPPRESSION)
-DESCRIPTOR_DTYPE: Final = to_dtype(DESCRIPTOR)
-
-DESCRIPTOR_RING_ALIGN: Final = 16
-EVENT_ALIGN: Final = 4
-MAX_QUEUE_SIZE: Final = 32768
-
-WRAP: Final = 1 << 15
-"""The bit of `desc` that is the wrap counter."""
 
 
 class PackedFlag(IntFlag):
@@ -69,6 +43,41 @@ class EventFlag(IntEnum):
     """Nothing."""
     DESC = 2
     """The descriptor at the position `desc`; only with EVENT_IDX."""
+
+
+DESCRIPTOR: Final = Struct(
+    "addr" / le64.doc("guest physical address"),
+    "len" / le32.doc("bytes"),
+    "id" / le16.doc("buffer id"),
+    "flags" / Named(le16, PackedFlag),
+)
+"""VIRTIO 1.4, 2.8.13 Virtqueue Layout: the descriptor ring; also of an indirect table."""
+
+USED_DESCRIPTOR: Final = Struct("len" / le32, "id" / le16)
+"""The part of a descriptor that the device writes before it writes the flags."""
+
+EVENT_SUPPRESSION: Final = Struct(
+    "desc" / le16.doc("position, and the wrap counter in the highest bit"),
+    "flags" / Named(le16, EventFlag),
+)
+"""VIRTIO 1.4, 2.8.14 Event Suppression Structure Format.
+
+`desc` is a position in the ring in 15 bits and the wrap counter there in the highest.
+"""
+
+DESCRIPTOR_RING: Final = Struct("ring" / Repeat(parameter("queue_size"), DESCRIPTOR))
+
+DESCRIPTOR_STRUCT: Final = to_struct(DESCRIPTOR)
+USED_STRUCT: Final = to_struct(USED_DESCRIPTOR)
+EVENT_STRUCT: Final = to_struct(EVENT_SUPPRESSION)
+DESCRIPTOR_DTYPE: Final = to_dtype(DESCRIPTOR)
+
+DESCRIPTOR_RING_ALIGN: Final = 16
+EVENT_ALIGN: Final = 4
+MAX_QUEUE_SIZE: Final = 32768
+
+WRAP: Final = 1 << 15
+"""The bit of `desc` that is the wrap counter."""
 
 
 @dataclass(frozen=True, slots=True)

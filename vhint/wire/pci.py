@@ -19,13 +19,34 @@ from construct import Struct
 
 from vhint.wire.codec import Codec, Data
 from vhint.wire.derive import offsets
-from vhint.wire.schema import End, le16, le32, u8
+from vhint.wire.schema import End, Named, le16, le32, u8
 from vhint.wire.source import Face
+
+
+class Command(IntFlag):
+    """A bit of the command register."""
+
+    IO = 1
+    """The function answers at its I/O ports."""
+    MEMORY = 2
+    """The function answers in memory space."""
+    BUS_MASTER = 4
+    """The function may read and write memory itself, and send messages."""
+    INTERRUPT_DISABLE = 1 << 10
+    """The function may not assert its interrupt line."""
+
+
+class CapabilityId(IntEnum):
+    """What a capability is about."""
+
+    VENDOR = 9
+    MSIX = 17
+
 
 HEADER: Final = Struct(
     "vendor" / le16,
     "device" / le16,
-    "command" / le16,
+    "command" / Named(le16, Command),
     "status" / le16,
     "revision" / u8,
     "interface" / u8,
@@ -68,7 +89,7 @@ FIRST_CAPABILITY: Final = 0x40
 BAR_COUNT: Final = 6
 
 MSIX: Final = Struct(
-    "id" / u8,
+    "id" / Named(u8, CapabilityId),
     "next" / u8,
     "control" / le16,
     "table" / le32,
@@ -90,31 +111,11 @@ MSIX_ENTRY_FIELDS: Final = offsets(MSIX_ENTRY)
 MSIX_ENTRY_SIZE: Final = int(MSIX_ENTRY.sizeof())
 
 
-class Command(IntFlag):
-    """A bit of the command register."""
-
-    IO = 1
-    """The function answers at its I/O ports."""
-    MEMORY = 2
-    """The function answers in memory space."""
-    BUS_MASTER = 4
-    """The function may read and write memory itself, and send messages."""
-    INTERRUPT_DISABLE = 1 << 10
-    """The function may not assert its interrupt line."""
-
-
 STATUS_CAPABILITIES: Final = 1 << 4
 """The bit of the status register that says that there is a list of capabilities."""
 
 HEADER_TYPE_MASK: Final = 0x7F
 """The bits of the header's type that are not the one of several functions."""
-
-
-class CapabilityId(IntEnum):
-    """What a capability is about."""
-
-    VENDOR = 9
-    MSIX = 17
 
 
 class BarKind(IntFlag):

@@ -25,7 +25,7 @@ from vhint.wire.derive import to_dtype
 from vhint.wire.schema import End, RepeatToEnd, le32
 from vhint.wire.source import Face
 
-FORMAT: Final = Struct("pfns" / RepeatToEnd(le32), "end" / End)
+FORMAT: Final = Struct("pfns" / RepeatToEnd(le32.doc("pages of 4 KiB")), "end" / End)
 """The declaration of a buffer of PFNs."""
 
 PFN_SHIFT: Final = 12

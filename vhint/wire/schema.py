@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, Final
+from copy import copy
+from typing import Any, Final, Self
 
 from construct import Construct, Renamed, Struct, Subconstruct, Switch, this
 
@@ -34,6 +35,8 @@ from vhint.wire.integers import (
     Bounded,
     Choice,
     Integer,
+    Masked,
+    Named,
     Padding,
     Reserved,
     be16,
@@ -51,11 +54,16 @@ __all__ = [
     "Bounded",
     "Choice",
     "Count",
+    "CountedEnd",
     "End",
     "Ending",
     "Integer",
     "LeadingBits",
     "LeadingStruct",
+    "Masked",
+    "Named",
+    "OpenEnd",
+    "OpenEnding",
     "Padding",
     "Repeat",
     "RepeatToEnd",
@@ -64,6 +72,7 @@ __all__ = [
     "be16",
     "be32",
     "be64",
+    "evaluate",
     "le16",
     "le32",
     "le64",
@@ -89,7 +98,7 @@ class Repeat(Subconstruct):  # type: ignore[misc]
         self.count = count
 
     def _parse(self, stream: Any, context: Any, path: str) -> list[Any]:
-        count = _evaluate(self.count, context)
+        count = evaluate(self.count, context)
         start = stream.skip(self, count) if hasattr(stream, "skip") else 0
         return [
             self.subcon._parsereport(stream, context, f"{path}[{i}]") for i in range(start, count)
@@ -97,7 +106,7 @@ class Repeat(Subconstruct):  # type: ignore[misc]
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
         _elements(obj, stream, path)
-        count = _evaluate(self.count, context)
+        count = evaluate(self.count, context)
         if len(obj) != count:
             raise WrongLength(path, stream.tell(), f"{count} elements", len(obj))
         return self._build_all(obj, stream, context, path)
@@ -109,7 +118,7 @@ class Repeat(Subconstruct):  # type: ignore[misc]
         return obj
 
     def _sizeof(self, context: Any, path: str) -> int:
-        size: int = _evaluate(self.count, context) * self.subcon._sizeof(context, path)
+        size: int = evaluate(self.count, context) * self.subcon._sizeof(context, path)
         return size
 
 
@@ -144,16 +153,27 @@ class Bits(Construct):  # type: ignore[misc]
         super().__init__()
         self.count = count
 
+    def doc(self, text: str) -> Self:
+        """Give the same bitmap with a text that says what its bits stand for."""
+        made = copy(self)
+        made.docs = text
+        return made
+
     def _parse(self, stream: Any, context: Any, path: str) -> Bitmap | None:
-        count = _evaluate(self.count, context)
+        count = evaluate(self.count, context)
         offset = stream.tell()
         data = stream.read(byte_length(count))
         if len(data) < byte_length(count):
             raise ShortInput(path, offset, f"{byte_length(count)} bytes", len(data))
+        return self._noted(count, data, stream, path, offset)
+
+    def _noted(self, count: int, data: bytes, stream: Any, path: str, offset: int) -> Bitmap:
+        if hasattr(stream, "note"):
+            stream.note(self, path, offset, len(data), count)
         return _bitmap(count, data, path, offset)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
-        count = _evaluate(self.count, context)
+        count = evaluate(self.count, context)
         if not isinstance(obj, Bitmap):
             raise WrongType(path, stream.tell(), "a Bitmap", obj)
         if obj.count != count:
@@ -162,7 +182,7 @@ class Bits(Construct):  # type: ignore[misc]
         return obj
 
     def _sizeof(self, context: Any, path: str) -> int:
-        return byte_length(_evaluate(self.count, context))
+        return byte_length(evaluate(self.count, context))
 
 
 class LeadingBits(Bits):
@@ -172,15 +192,17 @@ class LeadingBits(Bits):
     """
 
     def _parse(self, stream: Any, context: Any, path: str) -> Bitmap | None:
-        count = _evaluate(self.count, context)
+        count = evaluate(self.count, context)
         offset = stream.tell()
         data = stream.read(byte_length(count))
-        return _bitmap(min(8 * len(data), count), data, path, offset) if data else None
+        if not data:
+            return None
+        return self._noted(min(8 * len(data), count), data, stream, path, offset)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
         if obj is None:
             return None
-        count = _evaluate(self.count, context)
+        count = evaluate(self.count, context)
         if not isinstance(obj, Bitmap):
             raise WrongType(path, stream.tell(), "a Bitmap or None", obj)
         if not obj.count or obj.count != min(8 * len(obj.octets), count):
@@ -265,6 +287,38 @@ class Ending(Construct):  # type: ignore[misc]
 End: Final = Ending()
 
 
+class OpenEnding(Ending):
+    """The end of what is read of a buffer: nobody looks at what follows."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> None:
+        stream.seek(0, os.SEEK_END)
+
+
+OpenEnd: Final = OpenEnding()
+
+
+class CountedEnd(Ending):
+    """The end of a message that begins with a header, one part of which counts what follows.
+
+    The part is `part` of the field `header`, which has `size` bytes and is a `BitFields`.  It is
+    looked at last: bytes that are short for their own content are `ShortInput` whatever it says.
+    """
+
+    def __init__(self, header: str, part: str, size: int) -> None:
+        super().__init__()
+        self.header = header
+        self.part = part
+        self.size = size
+
+    def _parse(self, stream: Any, context: Any, path: str) -> None:
+        super()._parse(stream, context, path)
+        following = stream.tell() - self.size
+        said = context[self.header][self.part]
+        if said != following:
+            at = f"{self.header}.{self.part}"
+            raise WrongLength(at, 0, f"{following}, as many follow", said)
+
+
 def parameter(name: str) -> Any:
     """Refer to a number that is not in the message but is given along with it."""
     return this._params[name]
@@ -286,7 +340,8 @@ def plain(element: Any) -> Any:
     return element
 
 
-def _evaluate(count: Count, context: Any) -> int:
+def evaluate(count: Count, context: Any) -> int:
+    """Give the number that a count stands for, within a construct context."""
     value: int = count(context) if callable(count) else count
     return value
 

@@ -24,18 +24,8 @@ from construct import Struct
 from vhint.wire.codec import Codec, Data
 from vhint.wire.columns import Column, column_of, field_columns
 from vhint.wire.derive import to_dtype
-from vhint.wire.schema import End, RepeatToEnd, le16, le64
+from vhint.wire.schema import End, Named, RepeatToEnd, le16, le64
 from vhint.wire.source import Face
-
-RECORD: Final = Struct("tag" / le16, "value" / le64)
-"""The declaration of one entry."""
-
-FORMAT: Final = Struct("entries" / RepeatToEnd(RECORD), "end" / End)
-"""The declaration of a buffer of entries."""
-
-_DTYPE: Final = to_dtype(RECORD)
-ENTRY_SIZE: Final = _DTYPE.itemsize
-"""The size of an entry: 10 bytes."""
 
 
 class StatisticTag(IntEnum):
@@ -66,6 +56,19 @@ class StatisticTag(IntEnum):
     def is_standard(self) -> bool:
         """Whether VIRTIO 1.4 defines it."""
         return self <= StatisticTag.HTLB_PGFAIL
+
+
+RECORD: Final = Struct(
+    "tag" / Named(le16, StatisticTag), "value" / le64.doc("bytes, or a number of events")
+)
+"""The declaration of one entry."""
+
+FORMAT: Final = Struct("entries" / RepeatToEnd(RECORD), "end" / End)
+"""The declaration of a buffer of entries."""
+
+_DTYPE: Final = to_dtype(RECORD)
+ENTRY_SIZE: Final = _DTYPE.itemsize
+"""The size of an entry: 10 bytes."""
 
 
 _TAGS: Final[dict[int, StatisticTag]] = {int(tag): tag for tag in StatisticTag}

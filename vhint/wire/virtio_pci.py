@@ -20,8 +20,10 @@ from construct import Struct
 
 from vhint.wire.codec import Codec, Data
 from vhint.wire.derive import offsets
-from vhint.wire.schema import End, Padding, le16, le32, le64, u8
+from vhint.wire.pci import CapabilityId
+from vhint.wire.schema import End, Named, Padding, le16, le32, le64, u8
 from vhint.wire.source import Face
+from vhint.wire.status import DeviceStatus
 
 VENDOR: Final = 0x1AF4
 TRANSITIONAL_DEVICES: Final = range(0x1000, 0x1040)
@@ -29,16 +31,38 @@ TRANSITIONAL_DEVICES: Final = range(0x1000, 0x1040)
 MODERN_DEVICES: Final = range(0x1040, 0x1080)
 """Device ids of the others: this plus the virtio device id."""
 
+
+class StructureKind(IntEnum):
+    """What a capability locates."""
+
+    COMMON = 1
+    NOTIFY = 2
+    ISR = 3
+    DEVICE = 4
+    CONFIG_ACCESS = 5
+    SHARED_MEMORY = 8
+    VENDOR = 9
+
+
+class Isr(IntFlag):
+    """A bit of the ISR status, which reading clears."""
+
+    QUEUE = 1
+    """A queue has used buffers."""
+    CONFIG = 2
+    """The configuration has changed."""
+
+
 FORMAT: Final = Struct(
-    "id" / u8,
-    "next" / u8,
-    "size" / u8,
-    "kind" / u8,
-    "bar" / u8,
+    "id" / Named(u8, CapabilityId),
+    "next" / u8.doc("offset of the next capability"),
+    "size" / u8.doc("bytes of this capability"),
+    "kind" / Named(u8, StructureKind),
+    "bar" / u8.doc("base address register"),
     "identity" / u8,
     "padding" / Padding(le16),
-    "offset" / le32,
-    "length" / le32,
+    "offset" / le32.doc("bytes into it"),
+    "length" / le32.doc("bytes"),
     "end" / End,
 )
 """The declaration of a capability (4.1.4 Virtio Structure PCI Capabilities)."""
@@ -59,7 +83,7 @@ COMMON: Final = Struct(
     "driver_feature" / le32,
     "config_msix_vector" / le16,
     "num_queues" / le16,
-    "device_status" / u8,
+    "device_status" / Named(u8, DeviceStatus),
     "config_generation" / u8,
     "queue_select" / le16,
     "queue_size" / le16,
@@ -89,8 +113,8 @@ LEGACY: Final = Struct(
     "queue_size" / le16,
     "queue_select" / le16,
     "queue_notify" / le16,
-    "device_status" / u8,
-    "isr_status" / u8,
+    "device_status" / Named(u8, DeviceStatus),
+    "isr_status" / Named(u8, Isr),
 )
 """The registers of the legacy interface, at the ports of BAR 0 (4.1.4.10)."""
 
@@ -103,27 +127,6 @@ LEGACY_PAGE: Final = 4096
 
 NO_VECTOR: Final = 0xFFFF
 """What stands where an event is mapped to no vector."""
-
-
-class StructureKind(IntEnum):
-    """What a capability locates."""
-
-    COMMON = 1
-    NOTIFY = 2
-    ISR = 3
-    DEVICE = 4
-    CONFIG_ACCESS = 5
-    SHARED_MEMORY = 8
-    VENDOR = 9
-
-
-class Isr(IntFlag):
-    """A bit of the ISR status, which reading clears."""
-
-    QUEUE = 1
-    """A queue has used buffers."""
-    CONFIG = 2
-    """The configuration has changed."""
 
 
 @dataclass(frozen=True, slots=True)

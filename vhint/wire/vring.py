@@ -16,28 +16,47 @@ from construct import Struct
 
 from vhint.wire.codec import Codec, Data
 from vhint.wire.derive import to_dtype, to_struct
-from vhint.wire.schema import End, Repeat, le16, le32, le64, parameter
+from vhint.wire.schema import End, Named, Repeat, le16, le32, le64, parameter
 from vhint.wire.source import Face
 
-DESCRIPTOR: Final = Struct("addr" / le64, "len" / le32, "flags" / le16, "next" / le16)
+
+class DescriptorFlag(IntFlag):
+    """A flag of a descriptor (VIRTIO 1.4, 2.7.5)."""
+
+    NEXT = 1
+    """The field `next` names the descriptor that continues the chain."""
+    WRITE = 2
+    """The buffer is for the device to write (else: to read)."""
+    INDIRECT = 4
+    """The buffer holds a table of descriptors."""
+
+
+DESCRIPTOR: Final = Struct(
+    "addr" / le64.doc("guest physical address"),
+    "len" / le32.doc("bytes"),
+    "flags" / Named(le16, DescriptorFlag),
+    "next" / le16.doc("index of the next descriptor, with NEXT"),
+)
 """VIRTIO 1.4, 2.7.5 The Virtqueue Descriptor Table."""
 
-USED_ELEMENT: Final = Struct("id" / le32, "len" / le32)
+USED_ELEMENT: Final = Struct(
+    "id" / le32.doc("head of the chain"), "len" / le32.doc("bytes written")
+)
 """VIRTIO 1.4, 2.7.8 The Virtqueue Used Ring."""
 
 DESCRIPTOR_TABLE: Final = Struct("table" / Repeat(parameter("queue_size"), DESCRIPTOR))
 
 AVAIL_RING: Final = Struct(
     "flags" / le16,
-    "idx" / le16,
-    "ring" / Repeat(parameter("queue_size"), le16),
+    "idx" / le16.doc("entries made available so far, modulo 2^16"),
+    "ring" / Repeat(parameter("queue_size"), le16.doc("head of a chain")),
     "used_event" / le16,
 )
 """VIRTIO 1.4, 2.7.6 The Virtqueue Available Ring; `used_event` counts with EVENT_IDX only."""
 
 USED_RING: Final = Struct(
     "flags" / le16,
-    "idx" / le16,
+    "idx" / le16.doc("elements used so far, modulo 2^16"),
     "ring" / Repeat(parameter("queue_size"), USED_ELEMENT),
     "avail_event" / le16,
 )
@@ -57,17 +76,6 @@ AVAIL_NO_INTERRUPT: Final = 1
 """Flag of the available ring: the driver does not want to be told about used buffers."""
 USED_NO_NOTIFY: Final = 1
 """Flag of the used ring: the device does not want to be told about available buffers."""
-
-
-class DescriptorFlag(IntFlag):
-    """A flag of a descriptor (VIRTIO 1.4, 2.7.5)."""
-
-    NEXT = 1
-    """The field `next` names the descriptor that continues the chain."""
-    WRITE = 2
-    """The buffer is for the device to write (else: to read)."""
-    INDIRECT = 4
-    """The buffer holds a table of descriptors."""
 
 
 @dataclass(frozen=True, slots=True)

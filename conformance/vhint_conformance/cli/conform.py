@@ -14,14 +14,16 @@ from vhint_conformance import statement, targets
 from vhint_conformance.case import Role
 from vhint_conformance.cli import completing
 from vhint_conformance.cli.listing import print_listing
+from vhint_conformance.cli.outputs import Outputs
 from vhint_conformance.cli.verbosity import tell_config, verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
 from vhint_conformance.plugin_options import rings_in
 from vhint_conformance.replay import replay_on
-from vhint_conformance.report import files, json_report, junit
+from vhint_conformance.report import files
 from vhint_conformance.report.console import make_console
 from vhint_conformance.report.model import ExitStatus, Report
 from vhint_conformance.report.progress import make_progress
+from vhint_conformance.report.runs import SITE
 from vhint_conformance.report.terminal import print_report
 from vhint_conformance.runner import RunOptions, listing, run
 from vhint_conformance.selection import Level
@@ -74,7 +76,20 @@ class PassThrough(click.Command):
 )
 @click.option("--list", "list_", is_flag=True, help="List the cases instead of running them.")
 @click.option("--json", "json_file", type=FILE, help="Write the report as JSON (- for stdout).")
-@click.option("--junit", "junit_file", type=FILE, help="Write the report as JUnit XML.")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write the report as JUnit XML.")
+@click.option("--html", type=FILE, metavar="FILE", help="Write the report as one HTML page.")
+@click.option(
+    "--markdown", type=FILE, metavar="FILE", help="Write a summary for a CI job, as Markdown."
+)
+@click.option("--sarif", type=FILE, metavar="FILE", help="Write the violations as SARIF.")
+@click.option("--badge", type=FILE, metavar="FILE", help="Write a badge, as shields.io reads it.")
+@click.option(
+    "--site",
+    default="",
+    envvar=SITE,
+    metavar="URL",
+    help=f"Where the site with the specification is, for links to requirements (or ${SITE}).",
+)
 @click.option("--trace", type=FILE, metavar="DIR", help="Write the trace of every case here.")
 @click.option(
     "--expect", multiple=True, type=FILE, help="Failures that you expect (TOML). Repeatable."
@@ -106,6 +121,18 @@ class PassThrough(click.Command):
     "--in-band", is_flag=True, help="Notify a vhost-user device by messages, where it can."
 )
 @click.option(
+    "-V",
+    "--validate",
+    is_flag=True,
+    help="Hold a harness's messages, and ours, against the schema.",
+)
+@click.option(
+    "--answer-within",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give a harness up that takes longer for one answer; 10 by default.",
+)
+@click.option(
     "--replay",
     type=FILE,
     metavar="FILE",
@@ -131,7 +158,12 @@ def conform(
     rings: str,
     list_: bool,
     json_file: Path | None,
-    junit_file: Path | None,
+    junit: Path | None,
+    html: Path | None,
+    markdown: Path | None,
+    sarif: Path | None,
+    badge: Path | None,
+    site: str,
     trace: Path | None,
     expect: tuple[Path, ...],
     ics: Path | None,
@@ -140,6 +172,8 @@ def conform(
     spawn_per: str,
     queue_map: str | None,
     in_band: bool,
+    validate: bool,
+    answer_within: float | None,
     replay: Path | None,
     seed: int,
     deadline: float,
@@ -158,17 +192,20 @@ def conform(
 
     \b
     For example:
-      vhint conform qemu --select 'reporting.*' --json report.json
+      vhint conform qemu --select 'reporting.*' --json report.json --html report.html
       vhint conform qemu --ics qemu.toml
       vhint conform mutant:discard-neighbour
       vhint conform vhost-user --spawn 'my-balloon --socket {socket}'
       vhint conform python:mypackage.balloon:make_device
+      vhint conform stdio:./my-harness --validate
     """  # noqa: D301 - click wants the character itself
     settings = TargetSettings(
         spawn=spawn,
         spawn_per=SpawnPer(spawn_per),
         queue_mode=QueueMode(queue_map) if queue_map else None,
         in_band=in_band,
+        validate=validate,
+        answer_within=answer_within,
     )
     options = RunOptions(
         target=target or "reference",
@@ -185,22 +222,22 @@ def conform(
         deadline=deadline,
         pytest_args=ctx.meta["pytest_args"],
     )
+    wanted = {"html": html, "junit": junit, "markdown": markdown, "sarif": sarif, "badge": badge}
+    outputs = Outputs(json_file, {name: path for name, path in wanted.items() if path}, site)
     try:
         _check_role(target, role)
         options, roles = _with_role(options, target, needed=not list_)
         if list_:
             print_listing(listing(options, roles), registry.load())
             return int(ExitStatus.CONFORMS)
-        _check_files(json_file, junit_file, trace)
+        outputs.check()
+        if trace:
+            files.check_directory(trace)
         if replay:
             _check_replay(select, role, trace, [*expect, *([ics] if ics else [])])
-            return _show(
-                lambda _: replay_on(options.target, replay, deadline), json_file, junit_file
-            )
+            return _show(lambda _: replay_on(options.target, replay, deadline), outputs)
         tell_config(ctx)
-        return _show(
-            lambda console: run(options, make_progress(console, verbosity())), json_file, junit_file
-        )
+        return _show(lambda console: run(options, make_progress(console, verbosity())), outputs)
     except (UsageError, files.Unwritable) as error:
         raise click.UsageError(str(error)) from error
 
@@ -232,17 +269,6 @@ def _with_role(
     return options, list(Role)
 
 
-def _check_files(json_file: Path | None, junit_file: Path | None, trace: Path | None) -> None:
-    """Raise `Unwritable` or `UsageError` before hours of work are lost."""
-    if json_file and junit_file and json_file.absolute() == junit_file.absolute():
-        raise UsageError(f"--json and --junit both name {json_file}")
-    for path in (json_file, junit_file):
-        if path and str(path) != "-":
-            files.check_file(path)
-    if trace:
-        files.check_directory(trace)
-
-
 def _check_role(target: str | None, role: str | None) -> None:
     if target and target.startswith("python:") and role == Role.DRIVER:
         raise UsageError(
@@ -261,19 +287,12 @@ def _check_replay(
         raise UsageError(f"--replay does not go with {', '.join(wrong)}")
 
 
-def _show(
-    judge: Callable[[Console], Report], json_file: Path | None, junit_file: Path | None
-) -> int:
-    console = make_console(to_stderr="-" in (str(json_file), str(junit_file)))
+def _show(judge: Callable[[Console], Report], outputs: Outputs) -> int:
+    console = make_console(to_stderr=outputs.to_stdout)
     report = judge(console)
     print_report(console, report, registry.load(), verbosity())
-    try:
-        if json_file:
-            files.write(json_file, json_report.dumps(report))
-        if junit_file:
-            files.write(junit_file, junit.dumps(report))
-    except files.Unwritable as error:
+    complaints = outputs.write(report)
+    for complaint in complaints:
         # The disk filled up meanwhile: whoever reads the file must not take an old one for new.
-        click.echo(f"vhint: {error}", err=True)
-        return int(ExitStatus.USAGE)
-    return int(report.exit_status)
+        click.echo(f"vhint: {complaint}", err=True)
+    return int(ExitStatus.USAGE if complaints else report.exit_status)

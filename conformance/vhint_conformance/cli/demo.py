@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -27,7 +26,7 @@ from vhint_conformance.demo.summary import summary
 from vhint_conformance.demo.words import mib
 from vhint_conformance.report.console import make_console, print_block
 from vhint_conformance.report.model import ExitStatus
-from vhint_conformance.targets.linux.uml import missing
+from vhint_conformance.targets.linux.uml import memory_folder, missing
 
 KINDS: dict[str, type[DemoGuest]] = {
     kind.kind: kind for kind in (LinuxGuest, SimulatedGuest)
@@ -194,7 +193,7 @@ def _available(kind: type[DemoGuest]) -> Iterator[tuple[str, int]]:
         yield "of this machine's memory", int(said[0]) << 10
     if kind is LinuxGuest:
         with suppress(OSError):
-            folder = os.environ.get("TMPDIR") or "/dev/shm"  # noqa: S108 - as the kernel does it
+            folder = memory_folder()
             yield f"in {folder}, where guests' memory lies", shutil.disk_usage(folder).free
 
 

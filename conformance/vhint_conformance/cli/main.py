@@ -75,11 +75,15 @@ COMMANDS = (
     ("doctor", "doctor:doctor", "Say what is installed, what targets need, how to get it."),
     ("errata", "errata:errata", "List contradictions and holes of the sources."),
     ("explore", "explore:explore_command", "Explore a model: every interleaving, or a violation."),
+    ("export", "export:export", "Write the formats as C, Rust, Kaitai or a dissector."),
     ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),
     ("host", "host:host", "Serve the reference device over vhost-user."),
     ("ics", "ics:ics", "Draft and check conformance statements."),
+    ("init", "init:init", "Begin an adapter for an implementation."),
     ("mutants", "mutants:mutants", "Hold the suite against broken and unusual implementations."),
+    ("report", "report:report", "Show, convert, compare saved reports."),
     ("requirements", "requirements:requirements", "Print requirements."),
+    ("smoke", "smoke:smoke", "Look at an adapter, before what it adapts is judged."),
     ("vectors", "vectors:vectors", "Find, list, check and make the vectors."),
 )
 """Name, where in this package, line of help.  Nothing of it is imported before it is called."""

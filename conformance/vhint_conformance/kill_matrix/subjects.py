@@ -9,6 +9,7 @@ from vhint_conformance.case import Role
 from vhint_conformance.mutants import GuestMutant, Mutant, device, guest
 from vhint_conformance.mutants.sound import SOUND, Sound
 from vhint_conformance.selection import Level
+from vhint_conformance.variants import ANY_RINGS, Rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Subject:
     """One row to be: `target` is what `vhint conform` calls it.
 
     `violates` is empty for what is sound; `machine` is the state machine that sees what cases
-    cannot, if there is one.
+    cannot, if there is one; `rings` are the formats with which it is judged.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Subject:
     bugs: tuple[str, ...] = ()
     machine: str = ""
     level: Level = Level.SHOULD
+    rings: tuple[Rings, ...] = (Rings.SPLIT,)
 
     @property
     def sound(self) -> bool:
@@ -45,11 +47,20 @@ def _of_mutant(mutant: Mutant | GuestMutant, group: str) -> Subject:
         mutant.violates,
         mutant.bugs,
         mutant.machine,
+        rings=mutant.rings,
     )
 
 
 def _of_sound(sound: Sound) -> Subject:
-    return Subject(sound.name, sound.summary, sound.role, "sound", sound.target, level=sound.level)
+    return Subject(
+        sound.name,
+        sound.summary,
+        sound.role,
+        "sound",
+        sound.target,
+        level=sound.level,
+        rings=ANY_RINGS,
+    )
 
 
 def _all() -> Iterator[Subject]:

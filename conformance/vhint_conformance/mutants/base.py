@@ -11,6 +11,7 @@ from vhint.ring import GuestMemory, SplitDeviceQueue
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
 from vhint_conformance.case import Role
+from vhint_conformance.variants import Rings
 
 EVERYTHING = DeviceOptions()
 
@@ -20,7 +21,8 @@ class Mutant:
     """A reference device with one fault, as real devices had them.
 
     `violates` are the requirements that it breaks, the one that it is about first; `bugs` are the
-    faults of the register that it re-enacts, `machine` the state machine that finds it too.
+    faults of the register that it re-enacts, `machine` the state machine that finds it too, `rings`
+    the format of rings with which it is judged.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Mutant:
     bugs: tuple[str, ...] = ()
     machine: str = ""
     host_page: int = 4096
+    rings: tuple[Rings, ...] = (Rings.SPLIT,)
 
     @property
     def role(self) -> Role:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+import vhint
 from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.expectations import Expectation
 from vhint_conformance.selection import Level
@@ -25,6 +27,7 @@ class Fault(StrEnum):
 
     NOT_STARTED = "target-not-started"
     DIED = "target-died"
+    HARNESS = "harness"
     DEADLINE = "no-answer"
     SUITE = "suite"
 
@@ -35,7 +38,8 @@ class Outcome:
 
     `repro` is a shell command that reruns just this case.  `expectations` are those that apply:
     they excuse an expected failure, or are out of date when the case passed against them.
-    `traceback` is kept only while debugging.
+    `role` is the side that was judged, empty if that is unknown.  `evidence` are the values of an
+    `Evidence`, for a case that did not end well.  `traceback` is kept only while debugging.
     """
 
     id: str
@@ -53,6 +57,8 @@ class Outcome:
     expectations: tuple[Expectation, ...] = ()
     fault: Fault | None = None
     traceback: str = ""
+    role: str = ""
+    evidence: Mapping[str, Any] | None = None
 
     @property
     def profile(self) -> str:
@@ -83,7 +89,9 @@ class Report:
     `not_run` are cases that were selected and not reached, because of an interrupt, a target that
     cannot be started or a limit that the user set; `stopped` says which.  `target_error` and its
     hint are set if the target could not be started at all.  `out_of_date` are expectations that
-    the run as a whole refuted.  `expectations` are those that applied to this target.
+    the run as a whole refuted.  `expectations` are those that applied to this target.  `created`
+    is when, in ISO 8601 and UTC, and `suite` the version of vhint that judged; both are empty in a
+    report of a version that did not say.
     `statement` is what the target was held to, if it was to one, `comparison` how that compares
     with what it offers, and `not_claimed` maps each case that it leaves out to the reason.
     """
@@ -106,6 +114,8 @@ class Report:
     target_error: str = ""
     target_hint: str = ""
     duration_s: float = 0.0
+    created: str = ""
+    suite: str = vhint.__version__
 
     @property
     def summary(self) -> dict[str, int]:
@@ -119,8 +129,8 @@ class Report:
 
     @property
     def target_lost(self) -> list[Outcome]:
-        """The outcomes of cases in which the target did not start, or died."""
-        gone = (Fault.NOT_STARTED, Fault.DIED)
+        """The outcomes of cases in which the target did not start, or died, or its harness did."""
+        gone = (Fault.NOT_STARTED, Fault.DIED, Fault.HARNESS)
         return [outcome for outcome in self.outcomes if outcome.fault in gone]
 
     @property
@@ -155,3 +165,12 @@ class Report:
         if self.unsettled or self.not_run or not judged or not_compared:
             return ExitStatus.UNSETTLED
         return ExitStatus.CONFORMS
+
+
+def now() -> str:
+    """Return the time as a report gives it.
+
+    >>> len(now()), now()[-1]
+    (20, 'Z')
+    """
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import islice
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -18,11 +17,13 @@ from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
 from vhint_conformance.report.verbosity import Verbosity
 from vhint_conformance.report.verdict_line import verdict_line
+from vhint_conformance.report.violations import kinds
+from vhint_conformance.tracing import NOT_WRITTEN
 from vhint_conformance.verdict import Verdict, Violation
 from vhint_spec import Requirement
 
 MOST = 3
-"""Kinds of violation of one requirement, and places of each, that are printed for one case."""
+"""Kinds of violation of one requirement that are printed for one case."""
 
 
 def print_report(
@@ -51,6 +52,7 @@ def print_report(
     say.out_of_date(report.out_of_date)
     say.statement(report)
     say.retried(report.outcomes)
+    say.untraced(report.outcomes)
     say.figures(report.outcomes)
     say.run(report)
     if report.outcomes:
@@ -135,12 +137,20 @@ class Printer:
             grid = labelled(*told)
             self._print(grid, 2)
 
+    def untraced(self, outcomes: Iterable[Outcome]) -> None:
+        """Print why traces are missing, and of how many cases."""
+        told = [str(o.observations[NOT_WRITTEN]) for o in outcomes if NOT_WRITTEN in o.observations]
+        if told:
+            self._heading("Traces not written")
+            count = {why: f"{n} case{'s' * (n > 1)}" for why, n in Counter(told).items()}
+            self._print(labelled(*count.items()), 2)
+
     def figures(self, outcomes: Iterable[Outcome]) -> None:
         """Print the figures that cases measured: what came back, and how soon."""
         for outcome in outcomes:
             figures = outcome.observations.get("figures")
             if isinstance(figures, dict):
-                self._heading("Figures")
+                self._heading(f"Figures of {outcome.id}")
                 self._print(labelled(*((key, str(value)) for key, value in figures.items())), 2)
 
     def unsettled(self, outcomes: Iterable[Outcome]) -> None:
@@ -226,15 +236,11 @@ class Printer:
         self._print(Text.assemble(styled(slug, "bold"), level), 4)
         if known:
             self._print(labelled(("requires", known.text), ("source", known.source)), 6)
-        places: dict[tuple[str, str], list[str]] = {}
-        for item in violations:
-            places.setdefault((item.expected, item.seen), []).append(item.where)
-        for (expected, seen), where in islice(places.items(), MOST):
-            named = "; ".join(filter(None, where[:MOST]))
-            more = f" and {len(where) - MOST} more" if len(where) > MOST else ""
-            rows = ("where", f"{named}{more}"), ("expected", expected), ("seen", seen)
+        found = kinds(violations)
+        for kind in found[:MOST]:
+            rows = ("where", kind.where), ("expected", kind.expected), ("seen", kind.seen)
             self._print(labelled(*rows), 6)
-        left = sum(len(where) for where in list(places.values())[MOST:])
+        left = sum(len(kind.places) for kind in found[MOST:])
         if left:
             self._print(styled(f"and {left} more (--json has them all)"), 6)
 

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 
 from vhint.transport.qtest import Bus
 from vhint_conformance.case import Role
-from vhint_conformance.targets.base import SpawnPer, Target, TargetSettings
+from vhint_conformance.targets import plugins
+from vhint_conformance.targets.base import (
+    Control,
+    Limits,
+    Session,
+    SpawnPer,
+    Target,
+    TargetSettings,
+)
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.linux.qemu_linux import QemuLinuxTarget
 from vhint_conformance.targets.linux.target import LinuxTarget
 from vhint_conformance.targets.pair import PairTarget
-from vhint_conformance.targets.python import PREFIX, python_target
+from vhint_conformance.targets.python import PREFIX, PythonTarget, python_target
 from vhint_conformance.targets.qemu import BUSES, QemuTarget
 from vhint_conformance.targets.reference import REFERENCES
 from vhint_conformance.targets.reference_driver import REFERENCE_GUESTS
+from vhint_conformance.targets.stdio import KIND as STDIO
+from vhint_conformance.targets.stdio import StdioTarget
 from vhint_conformance.targets.vhost_user import VhostUserTarget
 from vhint_conformance.vhost_user_judge.target import PREFIX as LISTEN
 from vhint_conformance.vhost_user_judge.target import ListenTarget
 
 __all__ = [
     "AnyTarget",
+    "Control",
+    "DriverTarget",
+    "Limits",
+    "PairTarget",
+    "PythonTarget",
+    "Session",
     "SpawnPer",
+    "StdioTarget",
     "Target",
     "TargetSettings",
     "UnknownTarget",
@@ -51,7 +69,8 @@ def known() -> dict[str, str]:
     from vhint_conformance.targets import planted
 
     return (
-        {name: target.summary for name, target in REFERENCE_GUESTS.items()}
+        plugins.offered()
+        | {name: target.summary for name, target in REFERENCE_GUESTS.items()}
         | {name: target.summary for name, target in REFERENCES.items()}
         | {"reference": "the reference device, everything offered, and the reference guest"}
         | {QemuTarget.kind: "the virtio-balloon device of the installed QEMU, on every bus"}
@@ -61,6 +80,7 @@ def known() -> dict[str, str]:
         | {QemuLinuxTarget.name: QemuLinuxTarget.summary}
         | {f"{LISTEN}:PATH": "the driver of a vhost-user front end that connects to that socket"}
         | {f"{PREFIX}:MODULE:FACTORY": "a Python device, in a child process"}
+        | {f"{STDIO}:COMMAND": "a device in any language, behind a harness that speaks JSON"}
         | planted.known()
     )
 
@@ -68,14 +88,17 @@ def known() -> dict[str, str]:
 def resolve(name: str, settings: TargetSettings | None = None) -> Target:
     """Return the device that `name` means, or raise `UnknownTarget` or `WrongSettings`."""
     kind, _, rest = name.partition(":")
-    if kind == VhostUserTarget.kind:
+    if kind == VhostUserTarget.kind and not (settings and settings.of_harness):
         try:
             return VhostUserTarget(rest, settings or TargetSettings())
         except ValueError as error:
             raise WrongSettings(str(error)) from error
+    if kind == STDIO:
+        return _stdio(name, rest, settings or TargetSettings())
     if settings is not None and settings != TargetSettings():
         option = settings.words()[0]
-        raise WrongSettings(f"{option}: only {VhostUserTarget.kind}:PATH takes this, not {name}")
+        takes = f"{STDIO}:COMMAND" if settings.of_harness else f"{VhostUserTarget.kind}:PATH"
+        raise WrongSettings(f"{option}: only {takes} takes this, not {name}")
     if kind == QemuTarget.kind and (not rest or rest in tuple(Bus)):
         return QemuTarget(bus=Bus(rest) if rest else None)
     if name in REFERENCES:
@@ -90,7 +113,25 @@ def resolve(name: str, settings: TargetSettings | None = None) -> Target:
 
         if device := planted.device(name):
             return device
+    if isinstance(found_target := _plugged_in(name), Target):
+        return found_target
     raise _unknown(name)
+
+
+def _plugged_in(name: str) -> AnyTarget | None:
+    try:
+        return plugins.find(name)
+    except plugins.BrokenPlugin as error:
+        raise UnknownTarget(str(error)) from error
+
+
+def _stdio(name: str, command: str, settings: TargetSettings) -> StdioTarget:
+    if not command.strip():
+        raise UnknownTarget(f"{name}: write {STDIO}:COMMAND, such as {STDIO}:./my-harness")
+    foreign = replace(settings, validate=False, answer_within=None).words()
+    if foreign:
+        raise WrongSettings(f"{foreign[0]}: {VhostUserTarget.kind}:PATH takes this, not {name}")
+    return StdioTarget(command, settings)
 
 
 def resolve_driver(name: str) -> DriverTarget:
@@ -106,6 +147,8 @@ def resolve_driver(name: str) -> DriverTarget:
 
         if driver := planted.driver(name):
             return driver
+    if isinstance(found_target := _plugged_in(name), DriverTarget):
+        return found_target
     raise _unknown(name)
 
 
@@ -113,6 +156,8 @@ def resolve_pair(name: str) -> PairTarget:
     """Return the driver with its device that `name` means, or raise `UnknownTarget`."""
     if name == QemuLinuxTarget.name:
         return QemuLinuxTarget()
+    if isinstance(found_target := _plugged_in(name), PairTarget):
+        return found_target
     raise _unknown(name)
 
 
@@ -130,9 +175,11 @@ def judged(
         Role.DRIVER: resolve_driver,
         Role.PAIR: resolve_pair,
     }
-    for each, find in finders.items():
+    for each in sorted(finders, key=lambda each: each is not role):  # what is asked for, first
+        if role in found:
+            break
         try:
-            found[each] = find(name)
+            found[each] = finders[each](name)
         except UnknownTarget as error:
             problem = problem or error
     if role in found:

@@ -11,6 +11,7 @@ from vhint_conformance.targets.base import Target
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.reference import LoopbackTarget
 from vhint_conformance.targets.reference_driver import GuestTarget
+from vhint_conformance.variants import RING_VARIANTS, Rings, Variant
 
 MUTANT = "mutant"
 
@@ -27,11 +28,19 @@ def known() -> dict[str, str]:
 def device(name: str) -> Target | None:
     """Return the device of that name, if there is one."""
     family, _, rest = name.partition(":")
-    planted = MUTANTS.get(rest) if family == MUTANT else SOUND.get(rest)
-    if planted is None or planted.make_device is None:
+    if family == MUTANT and rest in MUTANTS:
+        mutant = MUTANTS[rest]
+        return LoopbackTarget(
+            name,
+            mutant.make_device,
+            mutant.summary,
+            host_page=mutant.host_page,
+            variants=_variants(mutant.rings),
+        )
+    sound = SOUND.get(rest)
+    if family == MUTANT or sound is None or sound.make_device is None:
         return None
-    page = planted.host_page
-    return LoopbackTarget(name, planted.make_device, planted.summary, host_page=page)
+    return LoopbackTarget(name, sound.make_device, sound.summary, host_page=sound.host_page)
 
 
 def driver(name: str) -> DriverTarget | None:
@@ -40,4 +49,9 @@ def driver(name: str) -> DriverTarget | None:
     if family != MUTANT or rest not in GUEST_MUTANTS:
         return None
     found = GUEST_MUTANTS[rest]
-    return GuestTarget(name, found.summary, found.mutation)
+    return GuestTarget(name, found.summary, found.mutation, variants=_variants(found.rings))
+
+
+def _variants(rings: tuple[Rings, ...]) -> tuple[Variant, ...]:
+    """Return the variants of a mutant that is judged with these rings."""
+    return tuple(each for each in RING_VARIANTS if each.rings in rings)

@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any, Final
 
 import construct
 from construct import Construct, FormatField, Renamed, SizeofError, Struct, Switch
 
-from vhint.wire.integers import Bounded, Choice, Integer, Reserved
+from vhint.wire.integers import Bounded, Choice, Integer, Masked, Named, Reserved
 from vhint.wire.schema import (
     BitFields,
     Bits,
@@ -33,6 +33,7 @@ from vhint.wire.schema import (
     Repeat,
     RepeatToEnd,
 )
+from vhint.wire.sized import Sized
 
 TO_THE_END: Final = "to the end"
 _REFERENCE = re.compile(r"this((?:\['\w+'\])+)")
@@ -157,6 +158,8 @@ def _part(con: Any, name: str, offset: int, docs: str) -> Part:
         return _repeated(con, name, TO_THE_END, docs)
     if isinstance(con, (Repeat, construct.Array)):
         return _repeated(con, name, count_text(con.count), docs)
+    if isinstance(con, Sized):
+        return Open(name, count_text(con.size), "a message", count_text(con.size), docs=docs)
     if con is construct.GreedyBytes:
         return Open(name, TO_THE_END, "bytes", "any", docs=docs)
     if isinstance(con, construct.IfThenElse) and con.elsesubcon is construct.Pass:
@@ -225,6 +228,10 @@ def _type(con: Any, size: int) -> str:
 def _allowed(con: Any) -> str:
     if isinstance(con, Choice):
         return ", ".join(_value(member) for member in con.enum)
+    if isinstance(con, Masked):
+        return con.expected
+    if isinstance(con, Named):
+        return "any; " + ", ".join(_value(member) for member in con.enum)
     if isinstance(con, Reserved):
         return "0"
     if isinstance(con, Padding):
@@ -235,7 +242,8 @@ def _allowed(con: Any) -> str:
 
 
 def _value(value: object) -> str:
-    return f"{value.value} ({value.name})" if isinstance(value, IntEnum) else str(value)
+    named = isinstance(value, (IntEnum, IntFlag))
+    return f"{value.value} ({value.name})" if named else str(value)
 
 
 def number_text(value: int) -> str:

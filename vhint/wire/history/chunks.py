@@ -13,7 +13,7 @@ from vhint.wire.columns import Column, column_of, field_columns
 from vhint.wire.derive import to_dtype
 from vhint.wire.schema import le64
 
-CHUNK: Final = Struct("base" / le64, "size" / le64)
+CHUNK: Final = Struct("base" / le64.doc("guest physical address"), "size" / le64.doc("bytes"))
 """The declaration of a chunk, 16 bytes."""
 
 _DTYPE: Final = to_dtype(CHUNK)

@@ -46,7 +46,10 @@ _ORDER_MASK: Final = (1 << ORDER_BITS) - 1
 LAYOUTS: Final = (Layout.LP64_LITTLE, Layout.LP64_BIG)
 """The layouts that differ: modern or little-endian, and big-endian on the legacy interface."""
 
-RECORDS: Final = {layout: Struct("pa_order" / layout.converted.u64) for layout in LAYOUTS}
+RECORDS: Final = {
+    layout: Struct("pa_order" / layout.converted.u64.doc("address, and an order in the low 8 bits"))
+    for layout in LAYOUTS
+}
 """The declaration of a hint, by layout."""
 
 FORMATS: Final = {

@@ -31,8 +31,14 @@ CAPACITY: Final = 1000
 PAGE_SHIFT: Final = 12
 
 
+_UNITS: Final = {"pages": "pages of 4 KiB", "order": "order of 4 KiB pages"}
+
+
 def _record(layout: Layout, *names: str) -> Any:
-    fields = ["pfn" / layout.ulong, *(name / layout.native.u32 for name in names)]
+    fields = [
+        "pfn" / layout.ulong.doc("pages of 4 KiB"),
+        *(name / layout.native.u32.doc(_UNITS[name]) for name in names),
+    ]
     if layout.is_lp64 and len(names) % 2:
         fields.append("padding" / Padding(layout.native.u32))
     return Struct(*fields)

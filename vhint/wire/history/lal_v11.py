@@ -45,7 +45,10 @@ LAYOUTS: Final = (Layout.LP64_LITTLE, Layout.LP64_BIG)
 """The layouts that differ: of a guest's, only the byte order counts."""
 
 RECORDS: Final = {
-    layout: Struct("phys_addr" / layout.native.u64, "size" / layout.native.u64)
+    layout: Struct(
+        "phys_addr" / layout.native.u64.doc("guest physical address"),
+        "size" / layout.native.u64.doc("bytes"),
+    )
     for layout in LAYOUTS
 }
 """The declaration of an entry, by layout."""

@@ -47,7 +47,11 @@ _INT_BITS: Final = 31
 
 def _record(layout: Layout) -> Any:
     padding = ["padding" / Padding(layout.native.u32)] if layout.is_lp64 else []
-    return Struct("pfn" / layout.ulong, "order" / layout.native.u32, *padding)
+    return Struct(
+        "pfn" / layout.ulong.doc("pages of 4 KiB"),
+        "order" / layout.native.u32.doc("order of 4 KiB pages"),
+        *padding,
+    )
 
 
 RECORDS: Final = {layout: _record(layout) for layout in Layout}

@@ -62,7 +62,8 @@ class Message:
 
     `formats` is its declaration, or a mapping that has one for each layout. `parse` takes the
     bytes, the numbers in `parameters` and, if there are layouts, the keyword `layout`; `build`
-    takes the face and the same keyword.
+    takes the face and the same keyword. `reads` is the number of leading bytes that were looked at,
+    if whoever read it did not look at the rest.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Message:
     parse: Callable[..., Any]
     build: Callable[..., bytes]
     parameters: tuple[str, ...] = ()
+    reads: int | None = None
 
     @property
     def layouts(self) -> tuple[Layout, ...]:

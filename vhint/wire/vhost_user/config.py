@@ -19,13 +19,23 @@ from construct import Struct, this
 
 from vhint.wire.codec import Codec, Data
 from vhint.wire.columns import Column
-from vhint.wire.schema import End, Repeat, le32, u8
+from vhint.wire.schema import End, Named, Repeat, le32, u8
 from vhint.wire.source import Face
 
+
+class ConfigPurpose(IntEnum):
+    """The value of `flags` in SET_CONFIG: which fields may be written."""
+
+    WRITABLE = 0
+    """Those that the driver may write."""
+    MIGRATION = 1
+    """All of them: the machine has come from another host."""
+
+
 FORMAT: Final = Struct(
-    "offset" / le32,
-    "size" / le32,
-    "flags" / le32,
+    "offset" / le32.doc("bytes into config space"),
+    "size" / le32.doc("bytes"),
+    "flags" / Named(le32, ConfigPurpose),
     "region" / Repeat(this.size, u8),
     "end" / End,
 )
@@ -36,15 +46,6 @@ HEAD_SIZE: Final = 12
 
 MAX_SIZE: Final = 256
 """The most bytes of config space that a device may have."""
-
-
-class ConfigPurpose(IntEnum):
-    """The value of `flags` in SET_CONFIG: which fields may be written."""
-
-    WRITABLE = 0
-    """Those that the driver may write."""
-    MIGRATION = 1
-    """All of them: the machine has come from another host."""
 
 
 class Octets(Column[int]):

@@ -18,11 +18,18 @@ from typing import Final
 from construct import Struct
 
 from vhint.wire.codec import Codec, Data
-from vhint.wire.schema import End, le32
+from vhint.wire.schema import End, Named, le32
 from vhint.wire.source import Face
 from vhint.wire.vhost_user.names import BackendRequest, HeaderFlag, Request
 
-FORMAT: Final = Struct("request" / le32, "flags" / le32, "size" / le32, "end" / End)
+FLAGS: Final = Named(le32, HeaderFlag)
+
+FORMAT: Final = Struct(
+    "request" / Named(le32, Request).doc("of a back end: `BackendRequest`"),
+    "flags" / FLAGS.doc("bits 0 and 1 are the version"),
+    "size" / le32.doc("bytes of payload"),
+    "end" / End,
+)
 """The declaration of the header."""
 
 SIZE: Final = 12

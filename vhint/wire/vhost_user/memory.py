@@ -25,7 +25,10 @@ from vhint.wire.schema import End, Padding, Repeat, le32, le64
 from vhint.wire.source import Face
 
 REGION: Final = Struct(
-    "guest_address" / le64, "size" / le64, "user_address" / le64, "mmap_offset" / le64
+    "guest_address" / le64.doc("guest physical address"),
+    "size" / le64.doc("bytes"),
+    "user_address" / le64.doc("address in the front end"),
+    "mmap_offset" / le64.doc("bytes into the file"),
 )
 """The declaration of a region."""
 

@@ -21,21 +21,25 @@ from vhint.wire.codec import Codec, Data
 from vhint.wire.schema import End, le32, le64
 from vhint.wire.source import Face
 
-STATE: Final = Struct("index" / le32, "num" / le32, "end" / End)
+STATE: Final = Struct(
+    "index" / le32.doc("of the ring"), "num" / le32.doc("size, base, or 1 to enable"), "end" / End
+)
 """The declaration of a number for a ring: its size, its base, whether it is enabled."""
 
 ADDRESS: Final = Struct(
-    "index" / le32,
-    "flags" / le32,
-    "descriptors" / le64,
-    "used" / le64,
-    "available" / le64,
-    "log" / le64,
+    "index" / le32.doc("of the ring"),
+    "flags" / le32.doc("bit 0: log writes to the used ring"),
+    "descriptors" / le64.doc("user address"),
+    "used" / le64.doc("user address"),
+    "available" / le64.doc("user address"),
+    "log" / le64.doc("guest physical address"),
     "end" / End,
 )
 """The declaration of a ring's addresses."""
 
-FILE: Final = Struct("value" / le64, "end" / End)
+FILE: Final = Struct(
+    "value" / le64.doc("bits 0 to 7: index of the ring; bit 8: no descriptor"), "end" / End
+)
 """The declaration of what goes with the descriptor for a ring's events."""
 
 INDEX_MASK: Final = 0xFF

@@ -41,6 +41,8 @@ class Kind(Enum):
     """Something that the driver does by itself."""
     DEVICE = auto()
     """Something that the device does by itself."""
+    ASIDE = auto()
+    """Nobody's: what is said about steps that are not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Step:
     """One step: where it is drawn and what stands beside it.
 
     `gives` and `returns` are the tickets whose blocks become the device's, or cease to be.
+    `number` is the event's place in its trace, if that is to be shown, and `wrong` says that a
+    violation was seen there.
     """
 
     kind: Kind
@@ -55,6 +59,8 @@ class Step:
     gives: int | None = None
     returns: tuple[int, ...] = ()
     returns_all: bool = False
+    number: int | None = None
+    wrong: bool = False
 
 
 def steps(events: Iterable[ev.Event]) -> list[Step]:

@@ -1,0 +1,50 @@
+"""Programs that exports are handed to: found, or skipped visibly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.export.oracle import Case, Refusal, Values, judge, read_answer
+
+
+def find(what: str, install: str, *names: str, variable: str = "") -> str:
+    """The path of the first of these programs; else skip, or fail if peers are required."""
+    named = os.environ.get(variable) if variable else None
+    for name in (named, *names):
+        if name and (path := shutil.which(name)):
+            return path
+    message = f"no {what}: install {install}" + (f", or name one in {variable}" if variable else "")
+    if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def run(command: list[str | Path], text: str | None = None) -> str:
+    """The output of a command that has to succeed without a word on its standard error."""
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout[-2000:]
+    return done.stdout
+
+
+def answers(program: Path, cases: tuple[Case, ...]) -> list[Values | Refusal]:
+    """What a program makes of cases, all in one process."""
+    out = run([program], "".join(f"{case.line}\n" for case in cases))
+    lines = out.splitlines()
+    assert len(lines) == len(cases)
+    return [read_answer(line) for line in lines]
+
+
+def disagreements(program: Path, cases: tuple[Case, ...]) -> list[str]:
+    """The cases of which a program makes something else than the declarations do."""
+    return [
+        f"{case.id}: {case.line}: expected {wanted}, seen {seen}"
+        for case, seen in zip(cases, answers(program, cases), strict=True)
+        if (wanted := judge(case)) != seen
+    ]
