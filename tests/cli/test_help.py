@@ -18,7 +18,7 @@ def commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[
     """Yield every command's words with its help."""
     for name, command in group.commands.items():
         found = command.load() if isinstance(command, LazyCommand) else command
-        yield (*path, name), found.help or ""
+        yield (*path, name), f"{found.help or ''}\n{found.epilog or ''}"
         if isinstance(found, click.Group):
             yield from commands(found, (*path, name))
 

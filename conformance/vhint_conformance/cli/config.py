@@ -28,7 +28,7 @@ from vhint_conformance import toml_text
 NAMES = ("vhint.toml", "pyproject.toml")
 MAIN = "conform"
 TARGET = "target"
-OF_TARGET = ("spawn", "spawn-per", "queue-map", "in-band")
+OF_TARGET = ("spawn", "spawn-per", "queue-map", "in-band", "validate", "answer-within")
 """What says more about the target, to every command that takes it."""
 ONLY_FOR_TARGET = (*OF_TARGET, "ics", "expect", "no-expect", "role", "rings")
 """What does not apply to another target than the file's."""

@@ -192,7 +192,7 @@ def conform(
 
     \b
     For example:
-      vhint conform qemu --select 'reporting.*' --json report.json --html report.html
+      vhint conform qemu --select 'reporting.*' --html report.html
       vhint conform qemu --ics qemu.toml
       vhint conform mutant:discard-neighbour
       vhint conform vhost-user --spawn 'my-balloon --socket {socket}'

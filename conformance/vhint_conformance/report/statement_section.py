@@ -32,7 +32,7 @@ def claims(report: Report) -> list[tuple[str, str]]:
     if stated.features is not None:
         rows.append(("features", ", ".join(feature.name for feature in stated.features)))
     rows.append(("limits", "; ".join(limits)))
-    rows += [("deviation", f"{item.slug}: {item.reason}") for item in stated.deviations]
+    rows += [("deviation", f"{item.slug}: {item.reason} {item.link}") for item in stated.deviations]
     if report.comparison:
         rows += [("not claimed", line) for line in report.comparison.left_out]
         rows.append(("not compared", report.comparison.unknown))

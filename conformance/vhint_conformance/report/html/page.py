@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 import vhint
 from vhint_conformance import drawing
 from vhint_conformance.expectations import complaint
+from vhint_conformance.report import statement_section
 from vhint_conformance.report.html import figures, matrix
 from vhint_conformance.report.html.failures import failures
 from vhint_conformance.report.html.unsettled import not_applicable, unsettled
@@ -57,6 +58,11 @@ def dumps(reports: Sequence[Report], site: str = "") -> str:
             (name, complaint(item))
             for name, report in zip(names, reports, strict=True)
             for item in report.out_of_date
+        ],
+        statements=[
+            (name, report, statement_section.claims(report), statement_section.not_claimed(report))
+            for name, report in zip(names, reports, strict=True)
+            if report.statement
         ],
         requirements=requirements,
         page_of=functools.partial(page_of, site),
