@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two workers: the suite of tests is made for two cores.
 PYTEST_WORKERS ?= 2
+# The tests start hundreds of interpreters, which need not compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: conform test matrix long campaign kills check bench docs wheel clean help
 

@@ -12,6 +12,7 @@ sys.path[:0] = [
 ]
 
 import vhint  # noqa: E402 - only now is it this tree's
+from vhint_conformance import drawing  # noqa: E402
 
 project = "vhint"
 author = "the vhint authors"
@@ -49,8 +50,8 @@ python_maximum_signature_line_length = 88
 
 html_theme = "furo"
 html_title = "vhint"
-html_static_path = ["_static"]
-html_css_files = ["vhint.css"]
+html_static_path = ["_static", str(drawing.STYLE)]
+html_css_files = [drawing.STYLE.name, "vhint.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False

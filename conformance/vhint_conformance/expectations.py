@@ -30,7 +30,6 @@ How it is judged:
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from vhint_conformance import toml_text
 from vhint_conformance.selection import close_names, matches
 from vhint_conformance.variants import MARK
 from vhint_conformance.verdict import Verdict, Violation
@@ -84,15 +84,13 @@ class Expectation:
 def load(path: Path) -> tuple[Expectation, ...]:
     """Return the expectations in a file, or raise `ExpectationsError`."""
     try:
-        text = path.read_bytes().decode()
+        data = path.read_bytes()
+        document = toml_text.parse(data)
     except OSError as error:
         raise ExpectationsError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ExpectationsError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ExpectationsError(_syntax(path, text, str(error))) from error
+    except toml_text.NotToml as error:
+        raise ExpectationsError(f"{path}: {error}") from error
+    text = data.decode()
     if document.get("schema") != SCHEMA:
         seen = f"seen {document['schema']!r}" if "schema" in document else "there is none"
         raise ExpectationsError(f'{path}: line 1: expected schema = "{SCHEMA}"; {seen}')
@@ -102,13 +100,10 @@ def load(path: Path) -> tuple[Expectation, ...]:
     entries = document.get("expect", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ExpectationsError(f"{path}: `expect` must be a list of tables: write [[expect]]")
-    starts = [
-        number
-        for number, line in enumerate(text.splitlines(), 1)
-        if re.match(r"\s*\[\[\s*expect\s*\]\]", line)
-    ]
-    starts += [1] * (len(entries) - len(starts))  # entries in inline form have no line of their own
-    return tuple(_entry(path, line, entry) for line, entry in zip(starts, entries, strict=False))
+    return tuple(
+        _entry(path, toml_text.line_of(text, ["expect", place]), entry)
+        for place, entry in enumerate(entries)
+    )
 
 
 def gather(
@@ -211,15 +206,6 @@ def complaint(item: Expectation) -> str:
         f"unexpected pass: every case that checks {item.slug} passed, "
         f"but {item.source} expects a failure ({item.reason})"
     )
-
-
-def _syntax(path: Path, text: str, message: str) -> str:
-    """Return a complaint about TOML that does not parse; tomllib puts the place in its message."""
-    place = re.search(r"\(at line (\d+), column \d+\)|\(at end of document\)", message)
-    line = int(place[1]) if place and place[1] else len(text.splitlines()) or 1
-    what = message[: place.start()].strip() if place else message
-    ending = " at the end of the file: is it cut short?" if place and not place[1] else ""
-    return f"{path}: line {line}: not valid TOML: {what}{ending}"
 
 
 def _entry(path: Path, line: int, entry: Mapping[str, object]) -> Expectation:

@@ -17,6 +17,7 @@ from vhint_conformance.expectations import Expectation
 from vhint_conformance.report.model import Fault, Outcome
 from vhint_conformance.verdict import (
     Failed,
+    HarnessFailed,
     Inconclusive,
     NotApplicable,
     TargetDied,
@@ -94,6 +95,8 @@ class Judge:
             return Fault.DEADLINE, f"no answer within {self.deadline:g} s"
         if isinstance(error, TargetNotStarted):
             return Fault.NOT_STARTED, f"the target could not be started: {error}"
+        if isinstance(error, HarnessFailed):
+            return Fault.HARNESS, f"the harness failed, not what is judged: {error}"
         if isinstance(error, TargetDied):
             return Fault.DIED, f"the target died: {error}"
         if isinstance(error, (TargetError, TransportError)):

@@ -1,10 +1,11 @@
-"""The pytest plugin that runs conformance cases: `pytest -p vhint_conformance.plugin`.
+"""The pytest plugin that runs conformance cases.
 
-`vhint conform` uses it for you; load it by hand to run cases in a pytest of your own, with
-`--vhint-target` and the other options below.  A case is a function with the `@case` mark.  Its
-`bench` is opened just before the function is called and closed just after, and the verdict is
-that of both together, so that what the oracles find in the end counts for the case.  (Hence the
-`bench` exists only inside the function: fixtures of your own cannot use it.)
+`vhint conform` uses it for you.  A pytest of your own loads it where `--vhint-target` is given
+(`vhint_conformance.pytest_entry` sees to that), or by `-p vhint_conformance.plugin`.  A case is a
+function with the `@case` mark.  Its `bench` is opened just before the function is called and closed
+just after, and the verdict is that of both together, so that what the oracles find in the end
+counts for the case.  (Hence the `bench` exists only inside the function: fixtures of your own
+cannot use it.)
 
 Each case's `Outcome` travels as JSON in the report's `user_properties`, which survive xdist, an
 interrupt and the crash of another worker.  In pytest's terms a failed, inconclusive or errored case
@@ -18,6 +19,7 @@ import inspect
 import json
 import shlex
 import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -28,27 +30,44 @@ import pytest
 
 from vhint_conformance import bench as benches
 from vhint_conformance import expectations as expect
+from vhint_conformance import statement as statements
 from vhint_conformance import targets
 from vhint_conformance.case import ABOUT_A_BUS, MARK, Case, Role
+from vhint_conformance.case_modules import pytest_collect_file, pytest_pycollect_makemodule
 from vhint_conformance.driver_bench import opening as driver_benches
 from vhint_conformance.driver_bench.bench import DriverBench
 from vhint_conformance.judge import Judge, plain
 from vhint_conformance.pair_bench import opening as pair_benches
 from vhint_conformance.pair_bench.bench import PairBench
 from vhint_conformance.plugin_options import pytest_addoption, rings_in, settings_in
+from vhint_conformance.report.evidence import with_evidence
 from vhint_conformance.report.model import Fault, Outcome
 from vhint_conformance.ring_words import checked_in_packed, in_packed
 from vhint_conformance.selection import Level, Selection, level_of
-from vhint_conformance.targets import AnyTarget
+from vhint_conformance.statement import Statement, role_of
+from vhint_conformance.statement.claims import why_not
+from vhint_conformance.statement.comparison import Comparison, compare
+from vhint_conformance.statement.offered import ask
+from vhint_conformance.targets import AnyTarget, Target
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.pair import PairTarget
 from vhint_conformance.variants import MARK as ONLY
 from vhint_conformance.variants import SPLIT, Rings, Variant, concerning
-from vhint_conformance.verdict import Failed, TargetDied, Verdict
+from vhint_conformance.verdict import Failed, TargetDied, TargetError, Verdict
 from vhint_conformance.watchdog import DeadlineExceeded, Watch, deadline
 from vhint_spec import registry
 
-__all__ = ["PROPERTY", "Run", "bench", "case_of", "outcome_in", "pytest_addoption"]
+__all__ = [
+    "PROPERTY",
+    "RUN",
+    "Run",
+    "bench",
+    "case_of",
+    "outcome_in",
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_pycollect_makemodule",
+]
 
 PROPERTY = "vhint-outcome"
 VARIANT = "vhint_variant"
@@ -56,14 +75,15 @@ PLAIN = "plain"
 AnyBench = benches.Bench | DriverBench | PairBench
 NATIVE = (pytest.fail.Exception, pytest.skip.Exception)  # these do not derive from Exception
 _OUTCOME = pytest.StashKey[Outcome]()
-_RUN = pytest.StashKey["Run"]()
+RUN = pytest.StashKey["Run"]()
+NOT_CLAIMED = "vhint-not-claimed"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options and take part in the run."""
     config.addinivalue_line("markers", f"{MARK}(info): a conformance case")
     run = Run(config)
-    config.stash[_RUN] = run
+    config.stash[RUN] = run
     config.pluginmanager.register(run, "vhint-run")
 
 
@@ -114,22 +134,31 @@ class Run:
         self.seed: int = option.vhint_seed
         self.deadline: float = option.vhint_deadline
         self.trace = Path(option.vhint_trace) if option.vhint_trace else None
-        self.target_name: str = option.vhint_target
+        self.target_name: str = option.vhint_target or "reference"
         self.settings = settings_in(option)
         self.own_files = [Path(name) for name in option.vhint_expect]
+        self.worker = hasattr(config, "workerinput")
+        try:
+            self.statement = statements.load(Path(option.vhint_ics)) if option.vhint_ics else None
+            role = role_of(Role(option.vhint_role) if option.vhint_role else None, self.statement)
+        except statements.StatementError as error:
+            raise pytest.UsageError(str(error)) from error
         self.no_expect: bool = option.vhint_no_expect
-        role = Role(option.vhint_role) if option.vhint_role else None
         try:
             rings = rings_in(option.vhint_rings)
         except ValueError as error:
             raise pytest.UsageError(f"--rings: {error}") from error
-        self.selection = Selection(
-            role, tuple(option.vhint_select), Level(option.vhint_level), rings
-        )
+        claimed = self.statement.level if self.statement else Level.MUST
+        level = Level(option.vhint_level) if option.vhint_level else claimed
+        self.selection = Selection(role, tuple(option.vhint_select), level, rings)
+        self.unclaimed: set[str] = set()
+        self.not_claimed: dict[str, str] = {}
+        self.comparison: Comparison | None = None
         self.cases: dict[str, tuple[str, ...]] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.out_of_date: tuple[expect.Expectation, ...] = ()
         self._judge: Judge | None = None
+        self._next: Case | None = None
         self.collect_only: bool = option.collectonly
         self.targets: dict[Role, AnyTarget] = {}
         if self.collect_only:
@@ -138,8 +167,9 @@ class Run:
         else:
             try:
                 self.targets = targets.judged(self.target_name, role, self.settings)
-                self.expectations = expect.gather(
-                    self.targets.values(), self.own_files, self.no_expect
+                self.expectations = (
+                    *(self.statement.deviations if self.statement else ()),
+                    *expect.gather(self.targets.values(), self.own_files, self.no_expect),
                 )
             except (
                 targets.UnknownTarget,
@@ -211,8 +241,14 @@ class Run:
             if case.id in self.cases:
                 raise pytest.UsageError(f"two cases are called {case.id}")
             self.cases[case.id] = case.requirements
-            admitted = self.selection.admits(case, level_of(case.requirements, registry.load()))
+            level = level_of(case.requirements, registry.load())
+            admitted = self.selection.admits(case, level)
             admitted = admitted and (self.collect_only or case.role in self.targets)
+            if self.statement and (reason := why_not(self.statement, case, level)):
+                self.unclaimed.add(case.id)
+                if admitted:
+                    self.not_claimed[case.id] = reason
+                    admitted = False
             (selected if admitted else dropped).append(item)
         if dropped:
             config.hook.pytest_deselected(items=dropped)
@@ -238,11 +274,14 @@ class Run:
                     result = yield
                 else:
                     with self.open_bench(case) as used:
+                        self._prepare_next()
                         pyfuncitem.funcargs["bench"] = used
                         try:
                             result = yield
                         except BaseException as raised:
                             of_body = raised
+                            if isinstance(raised, Failed):
+                                used.witness.blame(raised.violations)
                             raise
                     # Closing a bench has no business to turn a failure into a pass.
                     error = of_body
@@ -250,6 +289,8 @@ class Run:
             raise
         except (Exception, SystemExit, DeadlineExceeded, *NATIVE) as raised:  # noqa: BLE001
             error = raised  # whatever it was, the judge gives it a name
+            if used is None:
+                self._prepare_next()
         died = isinstance(error, TargetDied) and not watch.expired
         if died and getattr(self.targets[case.role], "retries", False):
             used, error, watch = self._again(pyfuncitem, case, f"tried again: {error}")
@@ -265,8 +306,21 @@ class Run:
             effectiveness=plain(used.effectiveness) if used else None,
         )
         outcome = self._settle(pyfuncitem, outcome, error)
+        if used is not None:
+            outcome = pyfuncitem.stash[_OUTCOME] = with_evidence(outcome, used.witness)
         _tell_pytest(outcome)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
+        """Note which case comes next."""
+        self._next = case_of(nextitem) if nextitem else None
+
+    def _prepare_next(self) -> None:
+        """Let what the next case needs start while this one runs: there are two processors."""
+        target = self.targets.get(self._next.role) if self._next else None
+        if self._next and isinstance(target, Target):
+            target.in_variant(self._next.variant).prepare()
 
     def _again(
         self, item: pytest.Function, case: Case, reason: str
@@ -318,16 +372,39 @@ class Run:
         Only where the cases were collected: the controller of an xdist run does not know which
         cases were left out.  (`vhint conform -- -n 2` does.)
         """
-        if self.collect_only or self._judge is None or not self.cases:
+        if self.collect_only:
+            return
+        if self.worker:
+            session.config.workeroutput[NOT_CLAIMED] = self.not_claimed  # type: ignore[attr-defined]
+        elif self.statement:
+            self._compare(session, self.statement)
+        if self._judge is None or not self.cases:
             return
         self.out_of_date = expect.out_of_date(
             self._judge.expectations,
-            self.cases,
+            {case: slugs for case, slugs in self.cases.items() if case not in self.unclaimed},
             {case: outcome.verdict for case, outcome in self.outcomes.items()},
             {item.requirement for o in self.outcomes.values() for item in o.violations},
         )
         if self.out_of_date and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _compare(self, session: pytest.Session, statement: Statement) -> None:
+        """Hold the statement against what the target offers, if it is there to be asked."""
+        target = self.targets.get(statement.role)
+        if target is None or isinstance(target, PairTarget):
+            return
+        try:
+            self.comparison = compare(statement, ask(target))
+        except TargetError as error:
+            self.comparison = Comparison(unknown=str(error))
+        if self.comparison.too_much and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """Learn from an xdist worker what was not claimed: the controller collects nothing."""
+        self.not_claimed |= getattr(node, "workeroutput", {}).get(NOT_CLAIMED, {})
 
     def pytest_unconfigure(self) -> None:
         """End the target, should it outlive its cases."""
@@ -336,15 +413,25 @@ class Run:
                 target.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Name the expectations that the run refuted."""
+        """Name the expectations that the run refuted, and what the statement is about."""
         for item in self.out_of_date:
             terminalreporter.line(f"FAILED {expect.complaint(item)}", red=True)
+        for reason, count in Counter(self.not_claimed.values()).items():
+            terminalreporter.line(f"{reason}: {count} cases not run")
+        if self.statement and self.comparison:
+            for line in self.comparison.left_out:
+                terminalreporter.line(f"offered and not claimed: {line}")
+            for line in self.comparison.too_much:
+                terminalreporter.line(f"FAILED {self.statement.source}: {line}", red=True)
+            if self.comparison.unknown:
+                terminalreporter.line(f"statement not compared: {self.comparison.unknown}")
 
     def _blank(self, case: Case) -> Outcome:
         level = level_of(case.requirements, registry.load())
         words = ["vhint", "conform", self.target_name, *self.settings.words()]
         words += ["--select", case.id if case.variant.name else f"{case.id}{self._only(case)}"]
         words += ["--level", "should"] if level is Level.SHOULD else []
+        words += ["--ics", self.statement.source] if self.statement else []
         words += ["--no-expect"] if self.no_expect else []
         for name in self.own_files:
             words += ["--expect", str(name)]
@@ -352,6 +439,7 @@ class Run:
         return Outcome(
             id=case.id,
             title=case.title,
+            role=case.role.value,
             level=level,
             requirements=case.requirements,
             verdict=Verdict.ERROR,

@@ -8,15 +8,15 @@ import pytest
 
 from vhint.wire.queues import QueueMode
 from vhint_conformance.case import Role
+from vhint_conformance.pytest_entry import pytest_addoption as add_target
 from vhint_conformance.targets.base import SpawnPer, TargetSettings
 from vhint_conformance.variants import ANY_RINGS, Rings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
-    group = parser.getgroup("vhint", "vhint conformance")
-    add = group.addoption
-    add("--vhint-target", default="reference", metavar="NAME", help="what to judge")
+    """Declare the options; whichever plugin comes first declares that for the target."""
+    add_target(parser)
+    add = parser.getgroup("vhint").addoption
     add("--vhint-role", choices=[role.value for role in Role], help="only cases of this role")
     add(
         "--vhint-select",
@@ -25,7 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="GLOB",
         help="only cases whose id, or one of whose requirements, matches (repeatable)",
     )
-    add("--vhint-level", choices=["must", "should"], default="must", help="weakest level to run")
+    add(
+        "--vhint-level",
+        choices=["must", "should"],
+        help="weakest level to run (default: the statement's, or must)",
+    )
+    add(
+        "--vhint-ics",
+        metavar="FILE",
+        help="conformance statement: run what it claims, expect what it lists (TOML)",
+    )
     add("--vhint-trace", metavar="DIR", help="write the trace of every case into this directory")
     add(
         "--vhint-expect",
@@ -52,6 +61,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how the target numbers its queues (default: found out)",
     )
     add("--vhint-in-band", action="store_true", help="notify by messages, where the target can")
+    add(
+        "--vhint-validate", action="store_true", help="hold a harness's messages against the schema"
+    )
+    add(
+        "--vhint-answer-within",
+        type=float,
+        metavar="SECONDS",
+        help="give a harness up that takes longer for one answer",
+    )
     add(
         "--vhint-rings",
         default=",".join(ANY_RINGS),
@@ -88,4 +106,6 @@ def settings_in(option: argparse.Namespace) -> TargetSettings:
         spawn_per=SpawnPer(option.vhint_spawn_per),
         queue_mode=QueueMode(option.vhint_queue_map) if option.vhint_queue_map else None,
         in_band=option.vhint_in_band,
+        validate=option.vhint_validate,
+        answer_within=option.vhint_answer_within,
     )

@@ -23,11 +23,12 @@ from vhint.wire.status import DeviceStatus
 from vhint_conformance import bench as benches
 from vhint_conformance import targets
 from vhint_conformance.bench import STRUCTURES, Bench
-from vhint_conformance.case import Case
+from vhint_conformance.case import Case, Role
 from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.collection import UsageError
 from vhint_conformance.judge import Judge
-from vhint_conformance.report.model import Fault, Outcome, Report
+from vhint_conformance.report.evidence import with_evidence
+from vhint_conformance.report.model import Fault, Outcome, Report, now
 from vhint_conformance.targets.base import Target
 from vhint_conformance.vectors import store
 from vhint_conformance.vectors.model import FORMAT, Json
@@ -85,12 +86,14 @@ def replay_on(name: str, path: Path, seconds: float = 60.0) -> Report:
     try:
         versions = target.versions()
     except TargetNotStarted as error:
-        return Report(name, {}, (), target_error=str(error), target_hint=error.hint)
+        hint = error.hint
+        return Report(name, {}, (), created=now(), target_error=str(error), target_hint=hint)
     outcomes = tuple(_outcome(target, vector, path, seconds) for vector in vectors)
     return Report(
         target=name,
         versions=versions,
         outcomes=outcomes,
+        created=now(),
         duration_s=round(time.monotonic() - begun, 3),
     )
 
@@ -101,23 +104,26 @@ def _outcome(target: Target, vector: Json, path: Path, seconds: float) -> Outcom
         id=vector["id"],
         title=vector["comment"],
         requirements=requirements,
+        role=Role.DEVICE.value,
         verdict=Verdict.ERROR,
         repro=shlex.join(["vhint", "conform", target.name, "--replay", str(path)]),
     )
     info = Case(vector["id"], vector["comment"], requirements)
     watch = Watch()
     error: BaseException | None = None
+    used: Bench | None = None
     try:
         with (
             deadline(seconds, watch),
             benches.open_bench(target, info, 0, None) as bench,
         ):
+            used = bench
             LiveReplay(bench, vector["steps"]).run()
     except (Failed, Inconclusive, NotApplicable, TargetError, DeadlineExceeded) as raised:
         error = raised
     settled = Judge((), seconds).judge(blank, DeadlineExceeded() if watch.expired else error)
     assert settled.fault is not Fault.SUITE or settled.message  # noqa: S101
-    return settled
+    return with_evidence(settled, used.witness) if used else settled
 
 
 class LiveReplay:

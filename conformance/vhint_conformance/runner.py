@@ -21,13 +21,14 @@ from typing import Protocol
 import pytest
 
 from vhint_conformance import expectations as expect
-from vhint_conformance import targets
+from vhint_conformance import statement, targets
 from vhint_conformance.case import Case, Role
 from vhint_conformance.collection import Collection, UsageError, arguments, collect, silence
 from vhint_conformance.judge import DEBUG
-from vhint_conformance.plugin import outcome_in
-from vhint_conformance.report.model import Fault, Outcome, Report
+from vhint_conformance.plugin import RUN, outcome_in
+from vhint_conformance.report.model import Fault, Outcome, Report, now
 from vhint_conformance.selection import Level, Selection, close_names, level_of
+from vhint_conformance.statement.comparison import Comparison
 from vhint_conformance.targets import AnyTarget
 from vhint_conformance.targets.base import TargetSettings
 from vhint_conformance.variants import ANY_RINGS, Rings
@@ -40,25 +41,34 @@ CASES = Path(__file__).resolve().parent / "cases"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a user asked for; `pytest_args` are handed through to pytest."""
+    """What a user asked for; `pytest_args` are handed through to pytest.
+
+    `files` are those under `cases` to look at, for who knows where the cases are that are wanted
+    and has no time to look at all; by default every one.
+    `ics` is a conformance statement; `level` None is the statement's, or MUST.
+    """
 
     target: str
     settings: TargetSettings = field(default_factory=TargetSettings)
     role: Role | None = None
     select: tuple[str, ...] = ()
-    level: Level = Level.MUST
+    level: Level | None = None
     rings: tuple[Rings, ...] = ANY_RINGS
     trace: Path | None = None
+    ics: Path | None = None
     expect: tuple[Path, ...] = ()
     no_expect: bool = False
     seed: int = 0
     deadline: float = 60.0
     pytest_args: tuple[str, ...] = ()
     cases: Path = field(default_factory=lambda: CASES)
+    files: tuple[str, ...] = ()
 
     def for_pytest(self) -> list[str]:
         """Return the options in the plugin's words."""
-        words = [f"--vhint-target={self.target}", f"--vhint-level={self.level}"]
+        words = [f"--vhint-target={self.target}"]
+        words += [f"--vhint-level={self.level}"] if self.level else []
+        words += [f"--vhint-ics={self.ics}"] if self.ics else []
         words += self.settings.words("--vhint-")
         words += [f"--vhint-seed={self.seed}", f"--vhint-deadline={self.deadline}"]
         if self.rings != ANY_RINGS:
@@ -93,7 +103,7 @@ def listing(options: RunOptions, roles: Container[Role] = frozenset(Role)) -> Co
     `roles` are those in which a target can be judged.  Raises `UsageError` if nothing is selected.
     """
     with _own_environment():
-        collection = collect(options.cases, options.for_pytest())
+        collection = collect(options.cases, options.for_pytest(), options.files)
     selected = [
         nodeid
         for nodeid in collection.selected
@@ -116,10 +126,20 @@ def run(
     """
     begun = time.monotonic()
     try:
-        judged = targets.judged(options.target, options.role, options.settings)
+        stated = statement.load(options.ics) if options.ics else None
+        role = statement.role_of(options.role, stated)
+        judged = targets.judged(options.target, role, options.settings)
         expected = expect.gather(judged.values(), options.expect, options.no_expect)
-    except (targets.UnknownTarget, targets.WrongSettings, expect.ExpectationsError) as error:
+    except (
+        targets.UnknownTarget,
+        targets.WrongSettings,
+        expect.ExpectationsError,
+        statement.StatementError,
+    ) as error:
         raise UsageError(str(error)) from error
+    if stated:
+        expected = (*stated.deviations, *expected)
+        options = replace(options, level=options.level or stated.level)
     if len(judged) == 1:  # the cases of the other role are not its
         options = replace(options, role=next(iter(judged)))
     collection = listing(options, judged)
@@ -130,7 +150,9 @@ def run(
     with _own_environment(), _signals_interrupt():
         versions, missing, hint = _versions(judged.values(), listener)
         if not (missing or listener.interrupted):
-            pytest.main(arguments(options.cases, options.for_pytest()), plugins=[listener])
+            pytest.main(
+                arguments(options.cases, options.for_pytest(), options.files), plugins=[listener]
+            )
     stopped = "interrupted" if listener.interrupted else missing or listener.stopped
     outcomes, not_run = _account(collection, listener, stopped)
     applied = expect.for_target(expected, options.target, lambda: versions)
@@ -138,17 +160,24 @@ def run(
         target=options.target,
         versions=versions,
         outcomes=outcomes,
+        created=now(),
         seed=options.seed,
-        level=options.level,
+        level=options.level or Level.MUST,
         role=options.role or "all",
         expectations=applied,
         out_of_date=expect.out_of_date(
             applied,
-            collection.requirements,
+            collection.claimed,
             {outcome.id: outcome.verdict for outcome in outcomes},
             {item.requirement for outcome in outcomes for item in outcome.violations},
         ),
-        deselected=len(collection.cases) - len(collection.selected) + len(collection.strays),
+        statement=stated,
+        comparison=listener.comparison,
+        not_claimed=collection.not_claimed,
+        deselected=len(collection.cases)
+        - len(collection.selected)
+        - len(collection.not_claimed)
+        + len(collection.strays),
         not_run=not_run,
         stopped=stopped,
         interrupted=listener.interrupted,
@@ -215,6 +244,11 @@ class _Listener:
             sys.stderr.write(f"{excrepr}\n")
         return True
 
+    @property
+    def comparison(self) -> Comparison | None:
+        """What the statement claims too much, once the run is over."""
+        return self.session.config.stash[RUN].comparison if self.session else None
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self.stopped = self.stopped or str(session.shouldfail or session.shouldstop or "")
         if self.progress:
@@ -253,6 +287,7 @@ def _error(name: str, case: Case | None, message: str) -> Outcome:
     return Outcome(
         id=name,
         title=case.title if case else "",
+        role=case.role.value if case else "",
         level=level_of(requirements, registry.load()) if case else Level.MUST,
         requirements=requirements,
         verdict=Verdict.ERROR,
@@ -291,13 +326,17 @@ def _check_globs(options: RunOptions, collection: Collection) -> None:
             raise UsageError(f"--select {glob}: no case and no requirement matches; {hint}")
     if collection.selected or collection.broken:
         return
+    if collection.not_claimed:
+        reasons = "; ".join(dict.fromkeys(collection.not_claimed.values()))
+        raise UsageError(f"the selection is empty: {options.ics} does not claim it ({reasons})")
+    level = options.level or Level.MUST
     wider = Selection(options.role, options.select, Level.SHOULD, options.rings)
     levels = [level_of(case.requirements, registry.load()) for case in cases]
-    own = Selection(options.role, options.select, options.level, options.rings)
-    if any(own.admits(case, level) for case, level in zip(cases, levels, strict=True)):
+    own = Selection(options.role, options.select, level, options.rings)
+    if any(own.admits(case, each) for case, each in zip(cases, levels, strict=True)):
         raise UsageError("the selection is empty: the arguments after -- leave no case")
-    weaker = any(wider.admits(case, level) for case, level in zip(cases, levels, strict=True))
-    hint = "--level should takes some" if weaker and options.level is Level.MUST else "see --list"
+    weaker = any(wider.admits(case, each) for case, each in zip(cases, levels, strict=True))
+    hint = "--level should takes some" if weaker and level is Level.MUST else "see --list"
     raise UsageError(f"the selection is empty: no case matches all of it; {hint}")
 
 

@@ -60,6 +60,13 @@ class NotApplicable(Exception):  # noqa: N818 - a verdict, not a fault
     """The target does not offer, or does not let us see, what the case is about."""
 
 
+class Skipped(NotApplicable):
+    """The implementation says that it is known not to do what was asked of it.
+
+    The case ends there, and what it left undone is not judged.
+    """
+
+
 class TargetError(Exception):
     """The target could not be started, or died while a case ran.
 
@@ -84,6 +91,10 @@ class TargetDied(TargetError):  # noqa: N818
     def __init__(self, message: str, hint: str = "", *, ended: bool = False) -> None:
         super().__init__(message, hint)
         self.ended = ended
+
+
+class HarnessFailed(TargetDied):
+    """The harness between the suite and the implementation failed: nothing was judged."""
 
 
 def fail(requirement: str, *, expected: str, seen: str, where: str = "") -> Failed:

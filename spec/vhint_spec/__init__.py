@@ -9,6 +9,8 @@ them all against each other.
 'MUST NOT'
 >>> clauses.load()["PR-D2"].slugs
 ('reporting.device.poison-preserved',)
+
+.. PYTEST_DONT_REWRITE, of which pytest would complain where this is imported before it starts.
 """
 
 from vhint_spec.records import RegistryError

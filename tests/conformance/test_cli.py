@@ -272,3 +272,15 @@ def test_on_a_terminal(fake_script, colour: bool) -> None:
     assert "5/5" in text or "4/5" in text
     assert "does not conform: 1 failed, 3 passed, 1 not applicable" in text
     assert ("\x1b[1;31m" in text) is colour
+
+
+def test_a_trace_that_cannot_be_written_costs_no_verdict(
+    fake_suite, vhint_says, tmp_path: Path
+) -> None:
+    (tmp_path / "sound.sizes[1].jsonl").mkdir()
+    words = ["--select", "sound.sizes*", "--trace", tmp_path, "--json", tmp_path / "r.json"]
+    status, out, err = vhint_says("conform", "fake", *words)
+    assert status == 0, out + err
+    assert "Traces not written\n  Is a directory  1 case\n" in out
+    case, *_ = json.loads((tmp_path / "r.json").read_text())["cases"]
+    assert case["observations"]["trace not written"] == "Is a directory"

@@ -13,7 +13,7 @@ from vhint_conformance import targets
 from vhint_conformance.case import Role
 from vhint_conformance.kill_matrix import SUBJECTS, Kill, Matrix, Options, Row, Verdict, run_matrix
 from vhint_conformance.kill_matrix.coverage import groups, without_reason
-from vhint_conformance.kill_matrix.judge import judge, likeliest
+from vhint_conformance.kill_matrix.judge import Known, judge, stages
 from vhint_conformance.model.machines import MACHINES
 from vhint_conformance.mutants import GUEST_MUTANTS, MUTANTS, SOUND
 from vhint_spec import bugs, registry
@@ -31,7 +31,9 @@ SAMPLE = (
 )
 """A few of each kind; `make matrix` judges all."""
 
-PASSING = {"reporting.one-page": ("reporting.device.use-every-buffer",)}
+PASSING = {
+    "reporting.one-page": Known(("reporting.device.use-every-buffer",), "device/test_reporting.py")
+}
 
 
 def test_there_are_mutants_enough() -> None:
@@ -108,10 +110,24 @@ def test_who_cannot_be_judged_has_no_verdict() -> None:
     assert "nobody" in row.note
 
 
-def test_the_cases_of_what_is_violated_come_first() -> None:
-    cases = {"a": ("x",), "b": ("y", "z"), "c": ("z",)}
+def test_the_likeliest_cases_come_first() -> None:
+    slugs = {"a": ("x",), "b": ("y", "z"), "c": ("z",)}
+    cases = {name: Known(each, "f.py") for name, each in slugs.items()}
     subject = replace(SUBJECTS["reference"], violates=("z",))
-    assert likeliest(subject, cases) == (["b", "c"], ["a"])
+    assert stages(subject, cases) == [[], ["b", "c"], ["a"]]
+    assert stages(subject, cases, "c") == [["c"], ["b"], ["a"]]
+    assert stages(subject, cases, "machine X") == [[], ["b", "c"], ["a"]]
+
+
+def test_who_killed_it_before_is_asked_first_and_not_believed() -> None:
+    subject = replace(SUBJECTS["discard-neighbour"], machine="")
+    cases = {
+        "reporting.one-page": Known(subject.violates, "device/test_reporting.py"),
+        "virtio.offer-stable": Known(("virtio.device.offer-stable",), "device/test_virtio.py"),
+    }
+    row = judge(subject, cases, killer="virtio.offer-stable")
+    assert (row.verdict, row.judged) == (Verdict.KILLED, 2)
+    assert judge(subject, cases, killer="reporting.one-page").judged == 1
 
 
 def test_a_matrix_is_saved_and_read(tmp_path: Path) -> None:

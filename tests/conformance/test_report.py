@@ -126,7 +126,7 @@ def test_the_schema_knows_the_verdicts() -> None:
 
 
 def test_junit_in_a_readers_eyes() -> None:
-    document = JUnitXml.fromstring(junit.dumps(FULL).encode())
+    document = JUnitXml.fromstring(junit.dumps([FULL]).encode())
     (suite,) = document
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (8, 2, 3, 2)
     assert (document.tests, document.failures, document.errors) == (8, 2, 3)
@@ -144,14 +144,14 @@ def test_junit_in_a_readers_eyes() -> None:
 
 
 def test_junit_replaces_what_xml_cannot_hold() -> None:
-    (suite,) = JUnitXml.fromstring(junit.dumps(report(ALL[1])).encode())
+    (suite,) = JUnitXml.fromstring(junit.dumps([report(ALL[1])]).encode())
     (case,) = suite
     assert case.result[0].message == "it broke\ufffd\ufffd[31m <b> & ]]> \ufffd [/bold]"
     assert REPRO in case.result[0].text
 
 
 def test_junit_of_a_target_that_is_not_there() -> None:
-    (suite,) = JUnitXml.fromstring(junit.dumps(report(target_error="no qemu")).encode())
+    (suite,) = JUnitXml.fromstring(junit.dumps([report(target_error="no qemu")]).encode())
     assert suite.errors == 1
 
 

@@ -9,8 +9,9 @@ from tests.docs.svg_tools import boxes, parse, words
 from vhint.spans import Span
 from vhint.trace import events as ev
 from vhint.trace.recorder import from_json, to_json
-from vhint_docs import recorders, sequence_svg
-from vhint_docs.sequence_model import Kind, step_of, steps
+from vhint_conformance.drawing import sequence_svg
+from vhint_conformance.drawing.sequence_model import Kind, step_of, steps
+from vhint_docs import recorders
 
 recorded = functools.cache(recorders.record)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.explore.spin import spin
+from tests.peers import program
 from vhint_conformance.model.explore.catalogue import SYSTEMS
 from vhint_conformance.model.explore.search import Verdict, explore
 from vhint_conformance.model.explore.systems.bounds import Bounds
@@ -16,11 +15,8 @@ from vhint_conformance.model.explore.systems.bounds import Bounds
 
 @pytest.fixture(autouse=True)
 def spin_is_there() -> None:
-    for program in ("spin", "cc"):
-        if shutil.which(program) is None:
-            if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-                pytest.fail(f"{program} is not installed: apt install spin gcc")
-            pytest.skip(f"{program} is not installed: apt install spin gcc")
+    program("spin", "spin")
+    program("cc", "gcc libc6-dev")
 
 
 @pytest.mark.parametrize("name", ["isolating", "claim-and-revoke"])

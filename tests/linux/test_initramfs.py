@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.peers import program
 from vhint_conformance.targets.linux.initramfs import Entry, newc, root
 
 
@@ -26,8 +24,8 @@ def test_name_and_content_are_padded_to_four_bytes() -> None:
     assert archive[124:130] == b"070701"
 
 
-@pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")
 def test_another_program_reads_the_same_files(tmp_path: Path) -> None:
+    cpio = [program("busybox", "busybox-static"), "cpio"]
     busybox = tmp_path / "busybox-of-the-guest"
     busybox.write_bytes(b"\x7fELF of a sort")
     archive = root("#!/bin/sh\n", busybox, {"/lib/modules/a.ko": b"module" * 100})
@@ -35,12 +33,12 @@ def test_another_program_reads_the_same_files(tmp_path: Path) -> None:
     read.mkdir()
     # Making a node takes root, so they are only listed.
     listed = subprocess.run(
-        ["busybox", "cpio", "-itv"], input=archive, capture_output=True, check=True
+        [*cpio, "-itv"], input=archive, capture_output=True, check=True
     ).stdout.decode()
     console = next(line for line in listed.splitlines() if line.endswith("dev/console"))
     assert console.startswith("crw-------")
     subprocess.run(
-        ["busybox", "cpio", "-id", "init", "lib/modules/a.ko", "bin/busybox", "bin/sh"],
+        [*cpio, "-id", "init", "lib/modules/a.ko", "bin/busybox", "bin/sh"],
         input=archive,
         cwd=read,
         check=True,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.peers import missing
 from vhint.spans import PAGE, Span
 from vhint_conformance import runner, targets
 from vhint_conformance.case import Case, Role
@@ -39,9 +39,7 @@ def target() -> Iterator[QemuLinuxTarget]:
     try:
         made.versions()
     except TargetNotStarted as error:
-        if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-            pytest.fail(f"{error}; {error.hint}")
-        pytest.skip(str(error))
+        missing(f"{error}; {error.hint}")
     yield made
     made.close()
 

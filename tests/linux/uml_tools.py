@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-import pytest
-
+from tests.peers import missing
 from vhint_conformance.targets.linux import uml
 
 
@@ -13,6 +10,4 @@ def need_uml() -> None:
     """Skip the test, or let it fail if peers are required, where User-Mode Linux is missing."""
     reason = uml.missing()
     if reason:
-        if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(reason)

@@ -54,6 +54,11 @@ def test_used_twice_and_never_offered() -> None:
     assert ring(used(head=9, ticket=None)) == ["ring.device.used-id-is-head"]
 
 
+def test_used_after_it_was_taken_back() -> None:
+    found = ring(offered(), ResetDone(), used())
+    assert found == ["ring.device.no-processing-after-reset"]
+
+
 def test_index_that_makes_no_sense() -> None:
     assert ring(used(head=-1, ticket=None, length=700)) == ["ring.device.used-idx-counts-chains"]
 

@@ -6,6 +6,7 @@ import copy
 import fnmatch
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
@@ -18,7 +19,7 @@ from vhint.wire.bitmap import Bitmap
 from vhint.wire.command import CommandId
 from vhint.wire.config import BalloonConfig
 from vhint.wire.errors import WireError
-from vhint.wire.features import Features
+from vhint.wire.features import Feature, Features
 from vhint.wire.hint_ack import Acknowledgement, Status
 from vhint.wire.hint_request import BitmapRequest, Blocks, PfnRequest
 from vhint.wire.pfn_array import PfnArray
@@ -266,7 +267,11 @@ def test_the_table_of_queue_numbers() -> None:
 
 
 def document(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((SPEC / "schemas" / name).read_text(encoding="utf-8"))
+    text = (SPEC / "schemas" / name).read_text(encoding="utf-8")
+    loaded: dict[str, Any]
+    loaded = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+    if "date" in loaded:
+        loaded["date"] = loaded["date"].isoformat()
     return loaded
 
 
@@ -279,27 +284,29 @@ def test_the_schema_of_statements_is_sound() -> None:
 
 
 def test_the_example_is_valid_and_its_slugs_bind_its_role() -> None:
-    example = document("ics.example.json")
+    example = document("ics.example.toml")
     jsonschema.Draft202012Validator(document("ics.schema.json")).validate(example)
     for entry in example["deviations"] + example["not_checked"]:
         assert load()[entry["slug"]].role == example["role"]
-    assert 4096 << example["hint_min_order"] >= max(example["host_page_sizes"])
+    limits = example["limits"]
+    assert 4096 << limits["hint_min_order"] >= max(limits["host_page_sizes"])
 
 
 def test_the_chapter_shows_the_example() -> None:
     shown = re.search(r":name: ics-example\n\n(.*?)^```$", CHAPTERS["conformance.md"], re.M | re.S)
     assert shown is not None
-    assert json.loads(shown[1]) == document("ics.example.json")
+    assert shown[1] == (SPEC / "schemas" / "ics.example.toml").read_text(encoding="utf-8")
 
 
 def test_the_chapter_explains_every_member() -> None:
-    for member in document("ics.schema.json")["properties"]:
+    members = document("ics.schema.json")["properties"]
+    for member in [*members, *members["limits"]["properties"]]:
         assert f"`{member}`" in CHAPTERS["conformance.md"], member
 
 
 @pytest.mark.parametrize("member", document("ics.schema.json")["required"])
 def test_a_statement_without_a_needed_member_is_refused(member: str) -> None:
-    statement = document("ics.example.json")
+    statement = document("ics.example.toml")
     del statement[member]
     assert not is_valid(statement)
 
@@ -312,26 +319,35 @@ def test_a_statement_without_a_needed_member_is_refused(member: str) -> None:
         {"profiles": []},
         {"profiles": ["hint-bitmap"]},
         {"profiles": ["lal-v8"]},
-        {"host_page_sizes": [4000]},
-        {"guest_page_sizes": [4096]},
         {"role": "driver"},
-        {"hint_min_order": 41},
-        {"hint_max_count": 0},
+        {"limits": {"host_page_sizes": [4000], "hint_max_count": 1, "hint_min_order": 0}},
+        {"limits": {"guest_page_sizes": [4096], "hint_max_count": 1, "hint_min_order": 0}},
+        {"limits": {"host_page_sizes": [4096], "hint_max_count": 1, "hint_min_order": 41}},
+        {"limits": {"host_page_sizes": [4096], "hint_max_count": 0, "hint_min_order": 0}},
+        {"limits": {"host_page_sizes": [4096]}},
+        {"features": ["NO_SUCH"]},
         {"deviations": [{"slug": "ring.device.in-order", "reason": "It does not."}]},
         {"surprise": 1},
     ],
     ids=str,
 )
 def test_a_wrong_statement_is_refused(change: dict[str, Any]) -> None:
-    assert not is_valid(document("ics.example.json") | change)
+    assert not is_valid(document("ics.example.toml") | change)
 
 
 def test_a_driver_states_the_pages_of_the_guest() -> None:
-    statement = copy.deepcopy(document("ics.example.json"))
-    for member in ("host_page_sizes", "hint_max_count", "hint_min_order"):
-        del statement[member]
-    assert is_valid(statement | {"role": "driver", "guest_page_sizes": [4096, 65536]})
+    statement = copy.deepcopy(document("ics.example.toml"))
+    statement |= {"role": "driver", "limits": {"guest_page_sizes": [4096, 65536]}}
+    assert is_valid(statement)
+    assert not is_valid(statement | {"limits": {"guest_page_sizes": [4096], "hint_min_order": 0}})
+
+
+def test_the_schema_knows_every_feature_and_queue() -> None:
+    members = document("ics.schema.json")["properties"]
+    assert members["features"]["items"]["enum"] == [feature.name for feature in Feature]
+    queues = members["limits"]["properties"]["queue_sizes"]["propertyNames"]["enum"]
+    assert queues == list(Queue)
 
 
 def test_private_members_are_left_alone() -> None:
-    assert is_valid(document("ics.example.json") | {"x-anything": {"at": ["all"]}})
+    assert is_valid(document("ics.example.toml") | {"x-anything": {"at": ["all"]}})

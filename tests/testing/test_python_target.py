@@ -30,8 +30,7 @@ ONE = ("reporting.one-page",)
 
 
 @pytest.fixture(autouse=True)
-def _quick_and_tidy(monkeypatch):
-    monkeypatch.setattr(remote, "CALL_DEADLINE", 0.5)
+def _tidy():
     yield
     end_children()
     assert children() == []
@@ -75,7 +74,11 @@ def test_a_broken_device_is_found_out() -> None:
         ("Raising", "step raised KeyError: 'x'"),
     ],
 )
-def test_a_death_costs_a_verdict_and_never_the_report(factory: str, says: str) -> None:
+def test_a_death_costs_a_verdict_and_never_the_report(
+    factory: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if factory == "Hanging":
+        monkeypatch.setattr(remote, "CALL_DEADLINE", 0.5)
     report = judge(factory, "reporting.one-page", "reporting.mixed-orders")
     assert [outcome.fault for outcome in report.outcomes] == [Fault.DIED] * 2
     assert all(says in outcome.message for outcome in report.outcomes), report.outcomes

@@ -1,33 +1,31 @@
-"""The back end in C, compiled once for each fault and kept for the test run."""
+"""The sample device in C, as it is and edited; compiled once each and kept for the test run."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.peers import compiler
+from tests.transport.c_faults import edited
 
-SOURCE = Path(__file__).parents[2] / "examples" / "vhost_user_balloon.c"
-HEADER = SOURCE.with_name("vhost_user.h")
-FLAGS = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1"]
+SOURCE = Path(__file__).parents[2] / "examples" / "hinting_device.c"
+FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
-def compiled(folder: Path, fault: int = 0) -> Path:
-    """Return the program with a fault (0: none); without a compiler the test is skipped."""
-    made = folder / f"balloon-{fault}"
+def compiled(
+    folder: Path, name: str = "sound", *, edit: str = "", flags: tuple[str, ...] = ()
+) -> Path:
+    """Return the program, with an edit of this name; without a compiler the test is skipped."""
+    made = folder / f"balloon-{name}"
     if made.exists():
         return made
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        message = "no C compiler: install gcc or clang, or name one in CC"
-        if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
+    text = SOURCE.read_text(encoding="utf-8")
+    source = made.with_suffix(".c")
+    source.write_text(edited(text, edit) if edit else text, encoding="utf-8")
     done = subprocess.run(
-        [compiler, *FLAGS, f"-DFAULT={fault}", "-o", made, SOURCE],
+        [compiler(), *FLAGS, *flags, "-o", made, source],
         capture_output=True,
         text=True,
         check=False,
@@ -36,6 +34,11 @@ def compiled(folder: Path, fault: int = 0) -> Path:
     return made
 
 
+def faulty(folder: Path, name: str) -> Path:
+    """Return the program with the fault of this name."""
+    return compiled(folder, name, edit=name)
+
+
 def command(program: Path) -> str:
     """Return what `--spawn` takes."""
-    return f"{shlex.quote(str(program))} {{socket}}"
+    return f"{shlex.quote(str(program))} {{socket}} {{commands}}"

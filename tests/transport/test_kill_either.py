@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import peers
 from tests.linux.uml_tools import need_uml
 from tests.vhost_user.test_host_command import Running
 from vhint_conformance.report.model import ExitStatus
@@ -82,8 +83,8 @@ def start(words: list[str], tag: str, place: Path) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("name", SUITES)
 def test_a_killed_suite_leaves_no_process_and_no_file(place: Path, name: str) -> None:
     words, longest = SUITES[name]
-    if name == "qemu" and shutil.which("qemu-system-x86_64") is None:
-        pytest.skip("QEMU is not installed")
+    if name == "qemu":
+        peers.qemu()
     if name == "linux":
         need_uml()
     if not KILLS and name in ("linux", "reference", "run"):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.transport.c_peer import command, compiled
+from tests.transport.c_peer import command, compiled, faulty
 from vhint.wire.queues import QueueMode
 from vhint_conformance import runner
 from vhint_conformance.bench import opening
@@ -287,7 +287,7 @@ def test_a_device_that_is_killed_costs_one_verdict(
     found = {each.id: (each.verdict, each.message) for each in report.outcomes}
     verdict, message = found.pop("reporting.one-page")
     assert verdict is Verdict.ERROR
-    assert "balloon-0 ended by SIGKILL" in message
+    assert "balloon-sound ended by SIGKILL" in message
     assert {each[0] for each in found.values()} == {Verdict.PASS}
     assert report.exit_status == 3
 
@@ -321,7 +321,7 @@ def test_wrong_usage_of_the_command() -> None:
 
 
 def test_the_command_to_repeat_a_failure_names_how_it_was_started(folder: Path) -> None:
-    spawn = command(compiled(folder, 2))  # NEIGHBOUR
+    spawn = command(faulty(folder, "neighbour"))
     report = judge(spawn, "reporting.one-page", spawn_per=SpawnPer.RUN)
     (outcome,) = report.outcomes
     assert outcome.verdict is Verdict.FAIL

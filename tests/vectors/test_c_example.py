@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.peers import compiler
 from tests.vectors.files import FOLDER, MANIFEST
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -30,16 +30,10 @@ HISTORY = {Path(path).stem: path for path in FILES}
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        message = "no C compiler: install gcc or clang, or name one in CC"
-        if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
     made = tmp_path_factory.mktemp("c") / "vectors"
     source = EXAMPLES / "vectors.c"
     done = subprocess.run(
-        [compiler, *FLAGS, "-o", made, source], capture_output=True, text=True, check=False
+        [compiler(), *FLAGS, "-o", made, source], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +19,7 @@ MAX_STEPS = 1_000_000
 """Steps of one `wait` after which a device is taken to work for ever."""
 
 
-class DeviceFaults:
+class DeviceFaults(AbstractContextManager[None]):
     """A context that turns whatever a device object raises into `TransportError`.
 
     A device that raises has crashed, as a process would; the driver must not crash with it.
@@ -49,17 +50,23 @@ class Loopback(Transport):
 
     The two sides have a mapping each, as two processes would.  The device works only inside
     `wait`, `settle` and `step`, so a test decides what happens between any two of its steps.
+    Every call of it is made within `faults`, which says what becomes of an exception.
     """
 
     def __init__(
-        self, make_device: DeviceFactory, size: int, memory: GuestMemory | None = None
+        self,
+        make_device: DeviceFactory,
+        size: int,
+        memory: GuestMemory | None = None,
+        faults: AbstractContextManager[None] = DEVICE_FAULTS,
     ) -> None:
+        self._faults = faults
         self.memory = memory.view() if memory else GuestMemory.create(size)
         self._device_memory = self.memory.view()
         try:
-            with DEVICE_FAULTS:
+            with self._faults:
                 self.device: Device = make_device(self._device_memory)
-        except TransportError:
+        except BaseException:
             self.close()
             raise
 
@@ -69,57 +76,57 @@ class Loopback(Transport):
 
     def read_status(self) -> DeviceStatus:
         """Return the device status."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return DeviceStatus(self.device.read_status())
 
     def write_status(self, status: int) -> None:
         """Write the device status."""
-        with DEVICE_FAULTS:
+        with self._faults:
             self.device.write_status(status)
 
     def read_features(self) -> int:
         """Return the offered bits."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return self.device.read_features()
 
     def write_features(self, bits: int) -> None:
         """Write the accepted bits."""
-        with DEVICE_FAULTS:
+        with self._faults:
             self.device.write_features(bits)
 
     def read_config(self, offset: int, length: int) -> bytes:
         """Return bytes of config space."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return self.device.read_config(offset, length)
 
     def write_config(self, offset: int, data: bytes) -> None:
         """Write bytes of config space."""
-        with DEVICE_FAULTS:
+        with self._faults:
             self.device.write_config(offset, data)
 
     def config_generation(self) -> int:
         """Return the config generation."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return self.device.config_generation()
 
     def queue_max(self, index: int) -> int:
         """Return the largest size of a queue."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return self.device.queue_max(index)
 
     def set_up_queue(self, index: int, layout: Layout) -> bool:
         """Tell the device where a queue lies."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return self.device.set_up_queue(index, layout)
 
     def queue_ready(self, index: int) -> bool:
         """Return whether a queue is enabled."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return self.device.queue_ready(index)
 
     def start_queue_reset(self, index: int) -> None:
         """Reset the queue; it is done when this returns."""
-        with DEVICE_FAULTS:
+        with self._faults:
             self.device.reset_queue(index)
 
     def queue_resetting(self, index: int) -> bool:  # noqa: ARG002
@@ -128,18 +135,18 @@ class Loopback(Transport):
 
     def notify(self, index: int) -> None:
         """Note the notification; the device acts on it when it is stepped."""
-        with DEVICE_FAULTS:
+        with self._faults:
             self.device.notify(index)
 
     def take_interrupts(self) -> Interrupts:
         """Return and acknowledge the device's notifications."""
-        with DEVICE_FAULTS:
+        with self._faults:
             used, config = self.device.take_interrupts()
         return Interrupts(used, config)
 
     def step(self, queue: Queue | None = None) -> bool:
         """Let the device do one step; return whether there was one to do."""
-        with DEVICE_FAULTS:
+        with self._faults:
             return self.device.step(queue)
 
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:  # noqa: ARG002

@@ -22,12 +22,21 @@ from typing import Any, Final
 import numpy as np
 from construct import FormatField, Renamed, Struct
 
-from vhint.wire.schema import Bounded, Choice, Integer, LeadingStruct, Named, Padding, Reserved
+from vhint.wire.schema import (
+    Bounded,
+    Choice,
+    Integer,
+    LeadingStruct,
+    Masked,
+    Named,
+    Padding,
+    Reserved,
+)
 
 _KINDS: Final = (
     dict.fromkeys("BHILQ", "u") | dict.fromkeys("bhilq", "i") | dict.fromkeys("efd", "f")
 )
-_INTEGERS: Final = (Integer, Bounded, Named, Padding, Reserved, Choice)
+_INTEGERS: Final = (Integer, Bounded, Named, Padding, Reserved, Masked, Choice)
 
 
 class NotDerivable(TypeError):  # noqa: N818 - it is what the caller asks about, not a mishap

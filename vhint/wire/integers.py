@@ -124,6 +124,25 @@ class Padding(Integer):
         return super()._build(0 if obj is None else obj, stream, context, path)
 
 
+class Masked(Integer):
+    """A number in which the bits of `mask` are those of `value`; the others may be anything.
+
+    `expected` says in words what that means.
+    """
+
+    def __init__(self, subcon: Integer, mask: int, value: int, expected: str) -> None:
+        super().__init__(subcon)
+        self.mask = mask
+        self.value = value
+        self.expected = expected
+
+    def check(self, value: int, path: str, offset: int) -> int:
+        """Return the number, or raise `UnknownValue`."""
+        if value & self.mask != self.value:
+            raise UnknownValue(path, offset, self.expected, value)
+        return value
+
+
 class Choice(Integer):
     """A number that has a name in `enum`."""
 

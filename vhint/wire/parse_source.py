@@ -46,7 +46,7 @@ def _write_part(
     end = start + message.layout.size
     is_fixed = message.open is None and not message.cases
     if is_fixed:
-        out.reject_if(f"size != {end}")
+        out.reject_if(f"size {'<' if message.is_leading else '!='} {end}")
     elif message.prefix:
         out.reject_if(f"size < {end}")
     if message.prefix:

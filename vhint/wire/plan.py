@@ -2,7 +2,7 @@
 
 The shapes that are understood are
 
-- fields of fixed size, then the `End`;
+- fields of fixed size, then the `End`, or the `OpenEnd`;
 - the same with a `Repeat`, `RepeatToEnd`, `Bits` or `LeadingBits` before the end;
 - the same with a `Variant` in that place, whose cases are of these shapes themselves;
 - a `LeadingStruct`.
@@ -22,7 +22,7 @@ from construct import Path, Renamed, Struct
 
 from vhint.wire.derive import Leaf, NotDerivable, leaves, to_struct
 from vhint.wire.records import RecordLayout
-from vhint.wire.schema import Bits, End, LeadingBits, Repeat, RepeatToEnd, Variant
+from vhint.wire.schema import Bits, End, LeadingBits, OpenEnd, Repeat, RepeatToEnd, Variant
 
 _REFERENCE = re.compile(r"this(?P<up>\['_'\])*(?P<params>\['_params'\])?\['(?P<name>\w+)'\]")
 
@@ -62,6 +62,8 @@ class Message:
     key: str | None = None
     body: str | None = None
     cases: dict[int, Message] = field(default_factory=dict)
+    is_leading: bool = False
+    """Whether only the leading bytes of a buffer are read, and any may follow."""
 
     @property
     def opens(self) -> list[Open]:
@@ -75,6 +77,8 @@ def read_message(con: Any) -> Message:
     if type(con) is not Struct:
         raise NotDerivable(f"a message is a Struct, not {con!r}")
     fields = list(con.subcons)
+    if fields and _inner(fields[-1]) is OpenEnd:
+        return _message(fields[:-1], is_leading=True)
     if not fields or _inner(fields[-1]) is not End:
         # A case may leave the end to the message around it, but a closed one is easier to read.
         if fields and type(_inner(fields[-1])) is Variant:

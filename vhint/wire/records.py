@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vhint.wire.derive import Leaf, NotDerivable, leaves, to_dtype
-from vhint.wire.schema import Choice, Reserved
+from vhint.wire.schema import Choice, Masked, Reserved
 
 Records = npt.NDArray[Any]
 
@@ -24,18 +24,26 @@ _WIDEST: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Bytes of a record that, read as one unsigned number, must be in ``low..high``."""
+    """Bytes of a record that, read as one unsigned number, must be in ``low..high``.
+
+    With a `mask` only its bits count.
+    """
 
     offset: int
     size: int
     order: str
     low: int
     high: int
+    mask: int | None = None
+
+    def counted(self, column: str) -> str:
+        """Give the source of the bits that count, of a column called so."""
+        return column if self.mask is None else f"({column} & {self.mask})"
 
     def joined(self, after: Lane) -> Lane | None:
         """Take in a lane that must be zero, if both together are a number numpy can read."""
         size = self.size + after.size
-        fits = after.high == 0 and self.size == after.size and size <= _WIDEST
+        fits = self.mask is None and after.high == 0 and self.size == after.size and size <= _WIDEST
         if fits and self.order == after.order == "<" and self.offset % size == 0:
             return Lane(self.offset, size, "<", self.low, self.high)
         return None
@@ -83,6 +91,8 @@ class RecordLayout:
         found = None
         for i, lane in enumerate(self.lanes):
             column = view[f"lane{i}"][:found]
+            if lane.mask is not None:
+                column = column & lane.mask
             bad = column > lane.high
             if lane.low:
                 bad |= column < lane.low
@@ -98,6 +108,12 @@ def _lanes(parts: tuple[Leaf, ...]) -> tuple[Lane, ...]:
             raise NotDerivable(f"{leaf.name}: a choice cannot be checked for a whole array")
         if leaf.rule is None and leaf.dtype.kind != "u":
             raise NotDerivable(f"{leaf.name}: only unsigned numbers have bounds")
+        if isinstance(leaf.rule, Masked):
+            rule = leaf.rule
+            joined.append(
+                Lane(leaf.offset, leaf.size, leaf.order, rule.value, rule.value, rule.mask)
+            )
+            continue
         low, high = (leaf.rule.low, leaf.rule.high) if leaf.rule else (0, _top(leaf.size))
         lane = Lane(leaf.offset, leaf.size, leaf.order, low, high)
         wider = joined[-1].joined(lane) if joined and isinstance(leaf.rule, Reserved) else None

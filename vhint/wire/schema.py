@@ -35,6 +35,7 @@ from vhint.wire.integers import (
     Bounded,
     Choice,
     Integer,
+    Masked,
     Named,
     Padding,
     Reserved,
@@ -53,12 +54,16 @@ __all__ = [
     "Bounded",
     "Choice",
     "Count",
+    "CountedEnd",
     "End",
     "Ending",
     "Integer",
     "LeadingBits",
     "LeadingStruct",
+    "Masked",
     "Named",
+    "OpenEnd",
+    "OpenEnding",
     "Padding",
     "Repeat",
     "RepeatToEnd",
@@ -280,6 +285,38 @@ class Ending(Construct):  # type: ignore[misc]
 
 
 End: Final = Ending()
+
+
+class OpenEnding(Ending):
+    """The end of what is read of a buffer: nobody looks at what follows."""
+
+    def _parse(self, stream: Any, context: Any, path: str) -> None:
+        stream.seek(0, os.SEEK_END)
+
+
+OpenEnd: Final = OpenEnding()
+
+
+class CountedEnd(Ending):
+    """The end of a message that begins with a header, one part of which counts what follows.
+
+    The part is `part` of the field `header`, which has `size` bytes and is a `BitFields`.  It is
+    looked at last: bytes that are short for their own content are `ShortInput` whatever it says.
+    """
+
+    def __init__(self, header: str, part: str, size: int) -> None:
+        super().__init__()
+        self.header = header
+        self.part = part
+        self.size = size
+
+    def _parse(self, stream: Any, context: Any, path: str) -> None:
+        super()._parse(stream, context, path)
+        following = stream.tell() - self.size
+        said = context[self.header][self.part]
+        if said != following:
+            at = f"{self.header}.{self.part}"
+            raise WrongLength(at, 0, f"{following}, as many follow", said)
 
 
 def parameter(name: str) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from vhint.wire.bitmap import Bitmap
 from vhint.wire.derive import Leaf, NotDerivable
 from vhint.wire.plan import Open
-from vhint.wire.schema import Choice, Reserved
+from vhint.wire.schema import Choice, Masked, Reserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,8 @@ def prefix_tests(parts: tuple[Leaf, ...], out: Source, *, parsing: bool) -> list
                 tests.append(f"{value} not in {members}")
         elif isinstance(leaf.rule, Reserved):
             tests.append(value)
+        elif isinstance(leaf.rule, Masked):
+            tests.append(f"{value} & {leaf.rule.mask} != {leaf.rule.value}")
         elif leaf.rule:
             if leaf.rule.low > 0:
                 tests.append(f"{value} < {leaf.rule.low}")
@@ -160,8 +162,9 @@ def check_records(out: Source, part: Open, view: str, count: str) -> None:
     out.line(f"lanes = {view.replace('LANES', out.bind('LANES', layout.lane_dtype))}")
     tests = []
     for i, lane in enumerate(layout.lanes):
-        tests.append(f"maximum(lanes['lane{i}']) > {lane.high}")
+        column = lane.counted(f"lanes['lane{i}']")
+        tests.append(f"maximum({column}) > {lane.high}")
         if lane.low:
-            tests.append(f"minimum(lanes['lane{i}']) < {lane.low}")
+            tests.append(f"minimum({column}) < {lane.low}")
     out.reject_if(*tests)
     out.indent -= 1

@@ -45,7 +45,7 @@ def find_mode(transport: Transport) -> QueueMode:
     needed = Features.of(Feature.VERSION_1, Feature.HINTING) & offered  # what others depend on
     candidates = list(PREFERENCE)
     for accepted in (needed | Features.of(*queues), needed | Features.of(*queues[-1:])):
-        shown = _shown(transport, accepted)
+        shown = set(shown_sizes(transport, accepted))
         maps = {mode: set(queue_map(mode, offered, accepted).values()) for mode in candidates}
         possible = [mode for mode in candidates if maps[mode] <= shown]
         # A device may show queues that nobody asked for, but hardly one behind its last.
@@ -55,8 +55,8 @@ def find_mode(transport: Transport) -> QueueMode:
     return candidates[0] if candidates else PREFERENCE[0]
 
 
-def _shown(transport: Transport, accepted: Features) -> set[int]:
-    """Return the numbers of the queues that exist once these features are accepted."""
+def shown_sizes(transport: Transport, accepted: Features) -> dict[int, int]:
+    """Return the largest sizes of the queues that exist once these features are accepted."""
     transport.write_status(0)
     for _ in range(RESET_READS):
         if transport.read_status() == 0:
@@ -65,7 +65,8 @@ def _shown(transport: Transport, accepted: Features) -> set[int]:
     transport.write_status(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER)
     transport.write_features(accepted.bits)
     transport.write_status(DeviceStatus.LIVE & ~DeviceStatus.DRIVER_OK)
-    return {index for index in range(len(Queue)) if transport.queue_max(index)}
+    sizes = {index: transport.queue_max(index) for index in range(len(Queue))}
+    return {index: size for index, size in sizes.items() if size}
 
 
 def probe_mode(offered: Features, start: Callable[[], Session]) -> QueueMode | None:

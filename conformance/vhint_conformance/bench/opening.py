@@ -14,13 +14,15 @@ from vhint.wire.features import Features
 from vhint.wire.queues import QueueMode
 from vhint_conformance.bench.exchange import Bench
 from vhint_conformance.bench.numbering import PREFERENCE, find_mode, probe_mode
-from vhint_conformance.bench.watched import check_capability, check_features
+from vhint_conformance.bench.watched import check_capability, check_features, check_supplied
 from vhint_conformance.case import Capability, Case
 from vhint_conformance.targets.base import Session, Target
+from vhint_conformance.tracing import write_trace
 from vhint_conformance.verdict import (
     Failed,
     Inconclusive,
     NotApplicable,
+    Skipped,
     TargetDied,
     TargetError,
     TargetNotStarted,
@@ -34,6 +36,7 @@ class _Shown:
     offered: Features
     capabilities: frozenset[Capability]
     reasons: Mapping[Capability, str]
+    supplied: frozenset[str]
 
 
 _offers: dict[str, _Shown] = {}
@@ -52,17 +55,22 @@ def open_bench(target: Target, info: Case, seed: int, trace: Path | None) -> Ite
     """
     if (shown := _offers.get(target.key)) is not None:  # spares starting it
         check_features(info, shown.offered)
+        check_supplied(info, shown.supplied)
         for capability in info.capabilities:
             check_capability(capability, shown.capabilities, shown.reasons)
-    mode = _found_mode(target)
+    mode = mode_of(target)
     with _started(target) as session:
         bench: Bench | None = None
         try:
             offered = Features(session.transport.read_features())
-            _offers[target.key] = _Shown(offered, session.capabilities, session.reasons)
+            _offers[target.key] = _Shown(
+                offered, session.capabilities, session.reasons, session.supplied
+            )
             bench = Bench(session, info, seed, queue_mode=mode)
             try:
                 yield bench
+            except Skipped:
+                raise
             except (Failed, Inconclusive, NotApplicable) as verdict:
                 _add_monitors(bench, verdict)
             else:
@@ -74,8 +82,7 @@ def open_bench(target: Target, info: Case, seed: int, trace: Path | None) -> Ite
             raise TargetDied(f"the target stopped answering: {error}{said}") from error
         finally:
             if bench is not None:
-                if trace is not None:
-                    bench.recorder.write(trace)
+                write_trace(bench.recorder, trace, bench.observations)
                 bench.memory.close()
 
 
@@ -89,7 +96,7 @@ def _started(target: Target) -> Session:
         raise TargetDied(f"the target did not start again: {error}", error.hint) from error
 
 
-def _found_mode(target: Target) -> QueueMode:
+def mode_of(target: Target) -> QueueMode:
     """Return how the target numbers its queues, found out once, before any case has its turn."""
     mode = _modes.get(target.key)
     if mode is None:

@@ -22,6 +22,7 @@ from vhint_conformance.oracle.memory import WatchedMemory
 from vhint_conformance.targets.base import Session
 from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import Failed, NotApplicable, Violation, fail
+from vhint_conformance.witness import Witness
 from vhint_spec import load
 
 STRUCTURES = 2 << 20
@@ -46,6 +47,7 @@ class Watched:
             self.recorder.listen(monitor.see)
         self.offered = Features(session.transport.read_features())
         check_features(info, self.offered)
+        check_supplied(info, session.supplied)
         for capability in info.capabilities:
             self.need(capability)
         usable = Span(*session.limits.usable)
@@ -55,6 +57,8 @@ class Watched:
         self.structures = Span(usable.start, STRUCTURES)
         self._free_blocks = Arena(Span(usable.start + STRUCTURES, usable.length - STRUCTURES))
         self._observed = -1
+        self.witness = Witness(self.recorder)
+        self.witness.begin(self.memory, self.monitors)
         #: What driver and device both write, in any life: nothing is expected there.
         self.shared: list[Span] = []
 
@@ -171,6 +175,12 @@ def check_capability(
     """Raise `NotApplicable` if the capability is not among those that are there."""
     if capability not in there:
         raise NotApplicable(reasons.get(capability, f"the target has no {capability}"))
+
+
+def check_supplied(info: Case, supplied: frozenset[str]) -> None:
+    """Raise `NotApplicable` if the suite's own half of the device is all that the case judges."""
+    if info.requirements and supplied >= set(info.requirements):
+        raise NotApplicable("the suite supplies rings and registers, which is all that it looks at")
 
 
 def check_features(info: Case, offered: Features) -> None:

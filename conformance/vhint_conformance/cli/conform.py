@@ -10,16 +10,20 @@ import click
 from rich.console import Console
 
 from vhint.wire.queues import QueueMode
-from vhint_conformance import targets
+from vhint_conformance import statement, targets
 from vhint_conformance.case import Role
+from vhint_conformance.cli import completing
 from vhint_conformance.cli.listing import print_listing
+from vhint_conformance.cli.outputs import Outputs
+from vhint_conformance.cli.verbosity import tell_config, verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
 from vhint_conformance.plugin_options import rings_in
 from vhint_conformance.replay import replay_on
-from vhint_conformance.report import files, json_report, junit
+from vhint_conformance.report import files
 from vhint_conformance.report.console import make_console
 from vhint_conformance.report.model import ExitStatus, Report
 from vhint_conformance.report.progress import make_progress
+from vhint_conformance.report.runs import SITE
 from vhint_conformance.report.terminal import print_report
 from vhint_conformance.runner import RunOptions, listing, run
 from vhint_conformance.selection import Level
@@ -47,20 +51,20 @@ class PassThrough(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- PYTEST_ARGS...]"]
 
 
-@click.command(cls=PassThrough, short_help="Judge a target, requirement by requirement.")
-@click.argument("target", required=False)
+@click.command(cls=PassThrough)
+@click.argument("target", required=False, shell_complete=completing.targets)
 @click.option("--role", type=click.Choice([r.value for r in Role]), help="Only cases of this role.")
 @click.option(
     "--select",
     multiple=True,
     metavar="GLOB",
+    shell_complete=completing.cases,
     help="Only cases whose id, or one of whose requirements, matches. Repeatable.",
 )
 @click.option(
     "--level",
     type=click.Choice(["must", "should"]),
-    default="must",
-    show_default=True,
+    show_default="the statement's, or must",
     help="`should` also runs cases that check no MUST.",
 )
 @click.option(
@@ -72,10 +76,28 @@ class PassThrough(click.Command):
 )
 @click.option("--list", "list_", is_flag=True, help="List the cases instead of running them.")
 @click.option("--json", "json_file", type=FILE, help="Write the report as JSON (- for stdout).")
-@click.option("--junit", "junit_file", type=FILE, help="Write the report as JUnit XML.")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write the report as JUnit XML.")
+@click.option("--html", type=FILE, metavar="FILE", help="Write the report as one HTML page.")
+@click.option(
+    "--markdown", type=FILE, metavar="FILE", help="Write a summary for a CI job, as Markdown."
+)
+@click.option("--sarif", type=FILE, metavar="FILE", help="Write the violations as SARIF.")
+@click.option("--badge", type=FILE, metavar="FILE", help="Write a badge, as shields.io reads it.")
+@click.option(
+    "--site",
+    default="",
+    envvar=SITE,
+    metavar="URL",
+    help=f"Where the site with the specification is, for links to requirements (or ${SITE}).",
+)
 @click.option("--trace", type=FILE, metavar="DIR", help="Write the trace of every case here.")
 @click.option(
     "--expect", multiple=True, type=FILE, help="Failures that you expect (TOML). Repeatable."
+)
+@click.option(
+    "--ics",
+    type=FILE,
+    help="Hold the target to a conformance statement (TOML): run what it claims.",
 )
 @click.option("--no-expect", is_flag=True, help="Do not excuse the target's known deviations.")
 @click.option(
@@ -99,6 +121,18 @@ class PassThrough(click.Command):
     "--in-band", is_flag=True, help="Notify a vhost-user device by messages, where it can."
 )
 @click.option(
+    "-V",
+    "--validate",
+    is_flag=True,
+    help="Hold a harness's messages, and ours, against the schema.",
+)
+@click.option(
+    "--answer-within",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give a harness up that takes longer for one answer; 10 by default.",
+)
+@click.option(
     "--replay",
     type=FILE,
     metavar="FILE",
@@ -113,24 +147,33 @@ class PassThrough(click.Command):
     metavar="SECONDS",
     help="Give a case up after this long; 0 waits for ever.",
 )
+@verbosity_options
 @click.pass_context
 def conform(
     ctx: click.Context,
     target: str | None,
     role: str | None,
     select: tuple[str, ...],
-    level: str,
+    level: str | None,
     rings: str,
     list_: bool,
     json_file: Path | None,
-    junit_file: Path | None,
+    junit: Path | None,
+    html: Path | None,
+    markdown: Path | None,
+    sarif: Path | None,
+    badge: Path | None,
+    site: str,
     trace: Path | None,
     expect: tuple[Path, ...],
+    ics: Path | None,
     no_expect: bool,
     spawn: str | None,
     spawn_per: str,
     queue_map: str | None,
     in_band: bool,
+    validate: bool,
+    answer_within: float | None,
     replay: Path | None,
     seed: int,
     deadline: float,
@@ -149,44 +192,52 @@ def conform(
 
     \b
     For example:
-      vhint conform qemu --select 'reporting.*' --json report.json
+      vhint conform qemu --select 'reporting.*' --html report.html
+      vhint conform qemu --ics qemu.toml
       vhint conform mutant:discard-neighbour
       vhint conform vhost-user --spawn 'my-balloon --socket {socket}'
       vhint conform python:mypackage.balloon:make_device
+      vhint conform stdio:./my-harness --validate
     """  # noqa: D301 - click wants the character itself
     settings = TargetSettings(
         spawn=spawn,
         spawn_per=SpawnPer(spawn_per),
         queue_mode=QueueMode(queue_map) if queue_map else None,
         in_band=in_band,
+        validate=validate,
+        answer_within=answer_within,
     )
     options = RunOptions(
         target=target or "reference",
         settings=settings,
         role=Role(role) if role else None,
         select=select,
-        level=Level(level),
+        level=Level(level) if level else None,
         rings=_rings(rings),
         trace=trace,
+        ics=ics,
         expect=expect,
         no_expect=no_expect,
         seed=seed,
         deadline=deadline,
         pytest_args=ctx.meta["pytest_args"],
     )
+    wanted = {"html": html, "junit": junit, "markdown": markdown, "sarif": sarif, "badge": badge}
+    outputs = Outputs(json_file, {name: path for name, path in wanted.items() if path}, site)
     try:
         _check_role(target, role)
         options, roles = _with_role(options, target, needed=not list_)
         if list_:
             print_listing(listing(options, roles), registry.load())
             return int(ExitStatus.CONFORMS)
-        _check_files(json_file, junit_file, trace)
+        outputs.check()
+        if trace:
+            files.check_directory(trace)
         if replay:
-            _check_replay(select, role, trace, list(expect))
-            return _show(
-                lambda _: replay_on(options.target, replay, deadline), json_file, junit_file
-            )
-        return _show(lambda console: run(options, make_progress(console)), json_file, junit_file)
+            _check_replay(select, role, trace, [*expect, *([ics] if ics else [])])
+            return _show(lambda _: replay_on(options.target, replay, deadline), outputs)
+        tell_config(ctx)
+        return _show(lambda console: run(options, make_progress(console, verbosity())), outputs)
     except (UsageError, files.Unwritable) as error:
         raise click.UsageError(str(error)) from error
 
@@ -207,24 +258,15 @@ def _with_role(
     """
     if target is not None:
         try:
-            roles = list(targets.judged(target, options.role, options.settings))
-        except (targets.UnknownTarget, targets.WrongSettings) as error:
+            stated = statement.load(options.ics) if options.ics else None
+            role = statement.role_of(options.role, stated)
+            roles = list(targets.judged(target, role, options.settings))
+        except (targets.UnknownTarget, targets.WrongSettings, statement.StatementError) as error:
             raise UsageError(str(error)) from error
         return replace(options, role=roles[0]) if len(roles) == 1 else options, roles
     if needed:
         raise UsageError(f"name a TARGET: {', '.join(targets.shown())}")
     return options, list(Role)
-
-
-def _check_files(json_file: Path | None, junit_file: Path | None, trace: Path | None) -> None:
-    """Raise `Unwritable` or `UsageError` before hours of work are lost."""
-    if json_file and junit_file and json_file.absolute() == junit_file.absolute():
-        raise UsageError(f"--json and --junit both name {json_file}")
-    for path in (json_file, junit_file):
-        if path and str(path) != "-":
-            files.check_file(path)
-    if trace:
-        files.check_directory(trace)
 
 
 def _check_role(target: str | None, role: str | None) -> None:
@@ -239,25 +281,18 @@ def _check_replay(
     select: tuple[str, ...], role: str | None, trace: Path | None, expect: list[Path]
 ) -> None:
     given = {"--select": select, "--role": role == Role.DRIVER, "--trace": trace,
-             "--expect": expect}  # fmt: skip
+             "--expect or --ics": expect}  # fmt: skip
     wrong = [name for name, value in given.items() if value]
     if wrong:
         raise UsageError(f"--replay does not go with {', '.join(wrong)}")
 
 
-def _show(
-    judge: Callable[[Console], Report], json_file: Path | None, junit_file: Path | None
-) -> int:
-    console = make_console(to_stderr="-" in (str(json_file), str(junit_file)))
+def _show(judge: Callable[[Console], Report], outputs: Outputs) -> int:
+    console = make_console(to_stderr=outputs.to_stdout)
     report = judge(console)
-    print_report(console, report, registry.load())
-    try:
-        if json_file:
-            files.write(json_file, json_report.dumps(report))
-        if junit_file:
-            files.write(junit_file, junit.dumps(report))
-    except files.Unwritable as error:
+    print_report(console, report, registry.load(), verbosity())
+    complaints = outputs.write(report)
+    for complaint in complaints:
         # The disk filled up meanwhile: whoever reads the file must not take an old one for new.
-        click.echo(f"vhint: {error}", err=True)
-        return int(ExitStatus.USAGE)
-    return int(report.exit_status)
+        click.echo(f"vhint: {complaint}", err=True)
+    return int(ExitStatus.USAGE if complaints else report.exit_status)

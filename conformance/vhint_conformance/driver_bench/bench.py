@@ -32,6 +32,7 @@ from vhint_conformance.oracle.monitor import Monitor
 from vhint_conformance.targets.driver import DriverSession, DriverTarget, UpperTester
 from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import Failed, NotApplicable, Violation, fail
+from vhint_conformance.witness import Witness
 from vhint_spec import load
 
 QUEUE_FEATURE = {
@@ -58,6 +59,7 @@ class DriverBench:
         self.observations: dict[str, Any] = {}
         self.effectiveness: dict[str, int] = {"offered_pages": 0, "discarded_pages": 0}
         self.recorder = Recorder()
+        self.witness = Witness(self.recorder)
         self._session: DriverSession | None = None
         self.monitors: list[Monitor] = []
         self.held: set[Queue] = set()
@@ -114,6 +116,7 @@ class DriverBench:
             for place, event in enumerate(self.recorder.events):
                 monitor.see(place, event)
             self.recorder.listen(monitor.see)
+        self.witness.begin(self._session.memory, self.monitors)
         return self.device
 
     def start(self, offer: Offer, *, hold: Iterable[Queue] = ()) -> JudgingDevice:

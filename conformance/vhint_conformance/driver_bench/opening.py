@@ -10,6 +10,7 @@ from typing import NoReturn
 from vhint_conformance.case import Case
 from vhint_conformance.driver_bench.bench import DriverBench
 from vhint_conformance.targets.driver import DriverTarget
+from vhint_conformance.tracing import write_trace
 from vhint_conformance.verdict import Failed, Inconclusive, NotApplicable, TargetError
 
 
@@ -35,8 +36,7 @@ def open_driver_bench(
         else:
             bench.finish()
     finally:
-        if trace is not None:
-            bench.recorder.write(trace)
+        write_trace(bench.recorder, trace, bench.observations)
         bench.close()
         if remarks := target.take_remarks():
             bench.observations["retried"] = remarks

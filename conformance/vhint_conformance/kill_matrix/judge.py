@@ -1,6 +1,8 @@
-"""Judging one subject: the cases that are likeliest to tell first, then the rest, then a machine.
+"""Judging one subject: what is likeliest to tell it from a sound one first, the rest after it.
 
-It runs in a process of its own, so that nothing of one mutant reaches the next.
+First comes what killed it the last time, then the cases that check what it violates, then its
+machine, then every other case: the first kill by the right name ends it.  It runs in a process of
+its own, so that nothing of one mutant reaches the next.
 """
 
 from __future__ import annotations
@@ -15,17 +17,26 @@ from vhint_conformance.kill_matrix.result import Kill, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
 from vhint_conformance.report.model import Outcome
 from vhint_conformance.runner import RunOptions
-from vhint_conformance.variants import ANY_RINGS, Rings
+from vhint_conformance.variants import Rings, variant_in
 from vhint_conformance.verdict import Verdict as CaseVerdict
 
 CASE_DEADLINE = 60.0
 """Seconds after which a case is given up."""
 
-PACKED = f"@{Rings.PACKED}"
-"""How the ids of cases end that run once more with packed rings."""
+MACHINE = "machine "
+"""What the name of a machine follows where it says who killed a mutant."""
 
-Cases = Mapping[str, tuple[str, ...]]
-"""The requirements of each case of the subject's role, by its id."""
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A case as a judge needs it: the requirements that it checks, and the file it is in."""
+
+    requirements: tuple[str, ...]
+    file: str
+
+
+Cases = Mapping[str, Known]
+"""The cases of the subject's role, by their ids."""
 
 
 @dataclass
@@ -63,25 +74,41 @@ class _Findings:
         return kill.requirement in self.subject.violates
 
 
-def likeliest(subject: Subject, cases: Cases) -> tuple[list[str], list[str]]:
-    """Split a role's cases: those that check what the mutant violates, and the others."""
+def stages(subject: Subject, cases: Cases, killer: str = "") -> list[list[str]]:
+    """Split a role's cases: what killed it before, what checks what it violates, the others."""
     wanted = set(subject.violates)
-    first = [name for name, slugs in cases.items() if wanted & set(slugs)]
-    return first, [name for name in cases if name not in first]
+    before = [name for name in cases if name == killer]
+    first = [
+        name
+        for name, case in cases.items()
+        if name != killer and wanted.intersection(case.requirements)
+    ]
+    return [before, first, [name for name in cases if name not in {*before, *first}]]
 
 
-def judge(subject: Subject, cases: Cases, full: bool = False) -> Row:
-    """Hold the subject against the suite and return its row."""
+def judge(subject: Subject, cases: Cases, full: bool = False, killer: str = "") -> Row:
+    """Hold the subject against the suite and return its row.
+
+    `killer` is the case, or `machine NAME`, that killed it the last time, if that is known: it is
+    tried first, and everything else follows if it does not do it again.
+    """
     begun = time.monotonic()
     found = _Findings(subject, full)
-    if not subject.sound:  # the fault is the same behind either format of ring
-        cases = {name: slugs for name, slugs in cases.items() if not name.endswith(PACKED)}
-    first, rest = likeliest(subject, cases)
-    for names in ([*first, *rest],) if full else (first, rest):
-        if names and not found.settled:
-            _run(subject, names, found.take)
-    if subject.machine and not found.right and not subject.sound:
-        _run_machine(subject, found)
+    if not subject.sound:  # a fault is the same behind either format of ring, or in one only
+        cases = {name: case for name, case in cases.items() if _concerns(subject, name)}
+    before, first, rest = stages(subject, cases, killer)
+    if subject.sound or full:
+        before, first, rest = [], [], [*before, *first, *rest]
+    machine_first = bool(killer) and killer == f"{MACHINE}{subject.machine}"
+    steps: list[Callable[[], None]] = [
+        lambda: _run(subject, before, cases, found.take),
+        lambda: _run(subject, first, cases, found.take),
+        lambda: _run(subject, rest, cases, found.take),
+    ]
+    steps.insert(0 if machine_first else 2, lambda: _run_machine(subject, found))
+    for step in steps:
+        if not found.settled:
+            step()
     return Row(
         name=subject.name,
         role=subject.role,
@@ -96,15 +123,24 @@ def judge(subject: Subject, cases: Cases, full: bool = False) -> Row:
     )
 
 
-def _run(subject: Subject, names: list[str], enough: Callable[[Outcome], bool]) -> None:
+def _concerns(subject: Subject, name: str) -> bool:
+    return (variant_in(name) == Rings.PACKED) == (subject.rings == (Rings.PACKED,))
+
+
+def _run(
+    subject: Subject, names: list[str], cases: Cases, enough: Callable[[Outcome], bool]
+) -> None:
+    if not names:
+        return
     options = RunOptions(
         subject.target,
         role=Role(subject.role),
         # A name without its variant stands for every format of ring that is asked for.
         select=tuple(dict.fromkeys(name.partition("@")[0] for name in names)),
-        rings=ANY_RINGS if subject.sound else (Rings.SPLIT,),
+        rings=subject.rings,
         level=subject.level,
         deadline=CASE_DEADLINE,
+        files=tuple(dict.fromkeys(cases[name].file for name in names)),
     )
     report = runner.run(options, until=enough)
     if report.target_error:
@@ -112,15 +148,17 @@ def _run(subject: Subject, names: list[str], enough: Callable[[Outcome], bool]) 
 
 
 def _run_machine(subject: Subject, found: _Findings) -> None:
+    if subject.sound or not subject.machine:
+        return
     # They bring Hypothesis in, which takes time that no other command should wait for.
     from vhint_conformance.model.campaign import broken_machine
     from vhint_conformance.model.run import run_machine
 
     result = run_machine(broken_machine(subject.name), shrink=False)
     if result.violation:
-        found.kills.append(Kill(f"machine {result.machine}", result.violation.requirement))
+        found.kills.append(Kill(f"{MACHINE}{result.machine}", result.violation.requirement))
     elif result.error:
-        found.troubles.append(f"machine {result.machine}: {result.error}")
+        found.troubles.append(f"{MACHINE}{result.machine}: {result.error}")
 
 
 def _verdict(found: _Findings) -> Verdict:

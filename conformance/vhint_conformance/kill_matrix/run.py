@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import time
 from collections import deque
@@ -12,13 +13,13 @@ from multiprocessing.context import ForkProcess
 
 from vhint_conformance import runner
 from vhint_conformance.case import Role
-from vhint_conformance.kill_matrix.judge import Cases, judge
-from vhint_conformance.kill_matrix.result import Matrix, Row, Verdict
+from vhint_conformance.kill_matrix.judge import Cases, Known, judge
+from vhint_conformance.kill_matrix.result import COMMITTED, Matrix, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
 from vhint_conformance.runner import RunOptions
 from vhint_conformance.selection import Level
 
-DEADLINE = 300.0
+DEADLINE = 900.0
 """Seconds after which a subject's process is ended."""
 
 POLL = 1.0
@@ -51,20 +52,25 @@ def run_matrix(
 ) -> Matrix:
     """Judge all subjects and return their rows in order; `told` hears of each as it is done.
 
-    The suite is collected once, in this process; children inherit it.
+    The suite is collected once, in this process; children inherit it.  What killed a mutant
+    in the committed matrix is tried first.
     """
     options = options or Options()
     begun = time.monotonic()
     cases = {role: _cases(role) for role in {subject.role for subject in subjects}}
+    killers = _killers()
     # What runs every case takes longest: it goes first, so that no job waits for it at the end.
     waiting = deque(sorted(subjects, key=lambda subject: not subject.sound))
     running: dict[Connection, _Running] = {}
     rows: dict[str, Row] = {}
+    gc.freeze()  # so that children need not look through what they inherit
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
                 subject = waiting.popleft()
-                connection, process = _start(subject, cases[subject.role], options.full)
+                known = cases[subject.role]
+                killer = killers.get(subject.name, "")
+                connection, process = _start(subject, known, options.full, killer)
                 running[connection] = _Running(subject, process, time.monotonic())
             for connection in _ready(running, options.deadline):
                 done = running.pop(connection)
@@ -72,6 +78,7 @@ def run_matrix(
                 rows[row.name] = row
                 told(row)
     finally:
+        gc.unfreeze()
         for each in running.values():
             each.process.kill()
             each.process.join()
@@ -81,21 +88,38 @@ def run_matrix(
 
 def _cases(role: Role) -> Cases:
     found = runner.listing(RunOptions("reference", role=role, level=Level.SHOULD))
-    return {case.id: case.requirements for case in found.cases.values() if case.role is role}
+    return {
+        case.id: Known(case.requirements, node.partition("::")[0])
+        for node, case in found.cases.items()
+        if case.role is role
+    }
 
 
-def _start(subject: Subject, cases: Cases, full: bool) -> tuple[Connection, ForkProcess]:
+def _killers() -> dict[str, str]:
+    """Return what killed each mutant of the committed matrix; nothing if there is none."""
+    try:
+        rows = Matrix.load(COMMITTED).rows
+    except (OSError, ValueError):
+        return {}
+    return {row.name: row.kill.by for row in rows if row.kill}
+
+
+def _start(
+    subject: Subject, cases: Cases, full: bool, killer: str
+) -> tuple[Connection, ForkProcess]:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(theirs, subject, cases, full), daemon=True)
+    process = context.Process(
+        target=_child, args=(theirs, subject, cases, full, killer), daemon=True
+    )
     process.start()
     theirs.close()
     return ours, process
 
 
-def _child(connection: Connection, subject: Subject, cases: Cases, full: bool) -> None:
+def _child(connection: Connection, subject: Subject, cases: Cases, full: bool, killer: str) -> None:
     try:
-        row = judge(subject, cases, full)
+        row = judge(subject, cases, full, killer)
     except Exception as error:  # noqa: BLE001 - a mutant may do anything
         row = _no_verdict(subject, f"{type(error).__name__}: {error}", 0.0)
     connection.send(row)

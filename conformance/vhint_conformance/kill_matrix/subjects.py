@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from vhint_conformance.case import Role
-from vhint_conformance.mutants import GuestMutant, Mutant, device, guest
+from vhint_conformance.mutants import BusMutant, GuestMutant, Mutant, device, guest
 from vhint_conformance.mutants.sound import SOUND, Sound
 from vhint_conformance.selection import Level
+from vhint_conformance.variants import ANY_RINGS, Rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Subject:
     """One row to be: `target` is what `vhint conform` calls it.
 
     `violates` is empty for what is sound; `machine` is the state machine that sees what cases
-    cannot, if there is one.
+    cannot, if there is one; `rings` are the formats with which it is judged.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Subject:
     bugs: tuple[str, ...] = ()
     machine: str = ""
     level: Level = Level.SHOULD
+    rings: tuple[Rings, ...] = (Rings.SPLIT,)
 
     @property
     def sound(self) -> bool:
@@ -35,7 +37,7 @@ class Subject:
         return not self.violates
 
 
-def _of_mutant(mutant: Mutant | GuestMutant, group: str) -> Subject:
+def _of_mutant(mutant: Mutant | BusMutant | GuestMutant, group: str) -> Subject:
     return Subject(
         mutant.name,
         mutant.summary,
@@ -45,15 +47,24 @@ def _of_mutant(mutant: Mutant | GuestMutant, group: str) -> Subject:
         mutant.violates,
         mutant.bugs,
         mutant.machine,
+        rings=mutant.rings,
     )
 
 
 def _of_sound(sound: Sound) -> Subject:
-    return Subject(sound.name, sound.summary, sound.role, "sound", sound.target, level=sound.level)
+    return Subject(
+        sound.name,
+        sound.summary,
+        sound.role,
+        "sound",
+        sound.target,
+        level=sound.level,
+        rings=ANY_RINGS,
+    )
 
 
 def _all() -> Iterator[Subject]:
-    groups: tuple[Mapping[str, tuple[Mutant | GuestMutant, ...]], ...] = (
+    groups: tuple[Mapping[str, tuple[Mutant | BusMutant | GuestMutant, ...]], ...] = (
         device.GROUPS,
         guest.GROUPS,
     )

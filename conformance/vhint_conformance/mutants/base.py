@@ -10,7 +10,9 @@ from vhint.host.context import Handler
 from vhint.ring import GuestMemory, SplitDeviceQueue
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
+from vhint_conformance.bus import LegacyFunction, MmioSlot, ModernFunction
 from vhint_conformance.case import Role
+from vhint_conformance.variants import Rings
 
 EVERYTHING = DeviceOptions()
 
@@ -20,7 +22,8 @@ class Mutant:
     """A reference device with one fault, as real devices had them.
 
     `violates` are the requirements that it breaks, the one that it is about first; `bugs` are the
-    faults of the register that it re-enacts, `machine` the state machine that finds it too.
+    faults of the register that it re-enacts, `machine` the state machine that finds it too, `rings`
+    the format of rings with which it is judged.
     """
 
     name: str
@@ -30,6 +33,33 @@ class Mutant:
     bugs: tuple[str, ...] = ()
     machine: str = ""
     host_page: int = 4096
+    rings: tuple[Rings, ...] = (Rings.SPLIT,)
+
+    @property
+    def role(self) -> Role:
+        """The side that is broken."""
+        return Role.DEVICE
+
+    @property
+    def requirement(self) -> str:
+        """The requirement that it is about."""
+        return self.violates[0]
+
+
+@dataclass(frozen=True, slots=True)
+class BusMutant:
+    """A reference device with one fault in its registers; `kind` is what they are made of.
+
+    `violates` and `bugs` are as in `Mutant`.
+    """
+
+    name: str
+    summary: str
+    violates: tuple[str, ...]
+    kind: type[ModernFunction | LegacyFunction | MmioSlot]
+    bugs: tuple[str, ...] = ()
+    machine: str = ""
+    rings: tuple[Rings, ...] = (Rings.SPLIT,)
 
     @property
     def role(self) -> Role:

@@ -23,6 +23,9 @@ from vhint.spans import PAGE, Span, intersect, subtract
 
 Bytes = npt.NDArray[np.uint8]
 
+PIECE = 1 << 18
+"""Bytes of memory that are looked at in one go."""
+
 
 @dataclass(slots=True)
 class _Sheet:
@@ -126,23 +129,35 @@ class WatchedMemory(GuestMemory):
         return subtract(wrong, self.holes())
 
     def _changes_in(self, place: _Place) -> Iterator[Span]:
-        size = place.span.length
-        picture = self._pattern[place.at : place.at + size]
-        found = _buffer(self._size)[:size]
-        os.preadv(self.fd, [found.data], place.offset)
-        different = np.flatnonzero(found.view(np.uint64) != picture.view(np.uint64))
-        first, count = place.span.start // PAGE, size // PAGE
-        suspects = {int(page) for page in np.unique(different * 8 // PAGE)}
-        suspects |= {page - first for page in self._sheets if 0 <= page - first < count}
-        for number in sorted(suspects):
-            part = slice(number * PAGE, (number + 1) * PAGE)
+        first = place.span.start // PAGE
+        for number in sorted(self._suspects(place)):
+            address = place.span.start + number * PAGE
+            found = np.frombuffer(self.peek(Span(address, PAGE)), np.uint8)
             sheet = self._sheets.get(first + number)
             if sheet is None:
-                bad = found[part] != picture[part]
+                at = place.at + number * PAGE
+                bad = found != self._pattern[at : at + PAGE]
             else:
-                bad = (found[part] != sheet.expected) & ~sheet.free
-            address = place.span.start + number * PAGE
+                bad = (found != sheet.expected) & ~sheet.free
             yield from (Span(address + start, length) for start, length in _runs(bad))
+
+    def _suspects(self, place: _Place) -> set[int]:
+        """Return the pages, counted from the place, that were written or are not the pattern."""
+        first, count = place.span.start // PAGE, place.span.length // PAGE
+        found = {page - first for page in self._sheets if 0 <= page - first < count}
+        picture = self._pattern[place.at : place.at + place.span.length].data
+        # A piece that stays in the processor's cache is read and compared at once.
+        buffer = bytearray(PIECE)
+        for start in range(0, place.span.length, PIECE):
+            size = min(PIECE, place.span.length - start)
+            piece = buffer if size == PIECE else bytearray(size)
+            os.preadv(self.fd, [piece], place.offset + start)
+            if piece == picture[start : start + size]:
+                continue
+            for at in range(start, start + size, PAGE):
+                if piece[at - start : at - start + PAGE] != picture[at : at + PAGE]:
+                    found.add(at // PAGE)
+        return found
 
     def _note(self, span: Span, data: Bytes) -> None:
         done = 0
@@ -189,9 +204,3 @@ def _pattern(length: int) -> Bytes:
     pattern = words.view(np.uint8)
     pattern.flags.writeable = False
     return pattern
-
-
-@lru_cache(maxsize=2)
-def _buffer(length: int) -> Bytes:
-    """Return room for a copy of the memory; one process looks at one memory at a time."""
-    return np.empty(length, np.uint8)

@@ -108,7 +108,15 @@ class RingMonitor(Monitor):
                 where,
             )
             return
-        offer = self._outstanding.pop(event.ticket)
+        offer = self._outstanding.pop(event.ticket, None)
+        if offer is None:
+            self.report(
+                "ring.device.no-processing-after-reset",
+                "chains that a reset or a stop took back to be left alone",
+                "a used element",
+                where,
+            )
+            return
         room = sum(span.length for span in offer.writable)
         if event.length > room and offer.valid:
             self.report(

@@ -26,6 +26,7 @@ from vhint_conformance.pair_bench.canaries import (
 from vhint_conformance.targets.driver import Holding, UpperTester
 from vhint_conformance.targets.pair import PairLimits, PairSession, PairTarget, Setup
 from vhint_conformance.verdict import Failed, Inconclusive, NotApplicable, Violation, fail
+from vhint_conformance.witness import Witness
 
 POLL = 0.1
 """Seconds between two looks at guest memory."""
@@ -55,6 +56,7 @@ class PairBench:
         self.observations: dict[str, Any] = {}
         self.effectiveness: dict[str, int] = {"discarded_pages": 0}
         self.recorder = Recorder()
+        self.witness = Witness(self.recorder)
         self.suspects: tuple[str, ...] = ()
         self.kept: list[Holding] = []
         self._session: PairSession | None = None

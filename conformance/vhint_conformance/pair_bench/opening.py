@@ -9,6 +9,7 @@ from pathlib import Path
 from vhint_conformance.case import Case
 from vhint_conformance.pair_bench.bench import PairBench
 from vhint_conformance.targets.pair import PairTarget
+from vhint_conformance.tracing import write_trace
 from vhint_conformance.verdict import Failed, Inconclusive, NotApplicable, TargetError
 
 
@@ -39,8 +40,7 @@ def open_pair_bench(target: PairTarget, info: Case, trace: Path | None) -> Itera
         bench.spoil()
         raise
     finally:
-        if trace is not None:
-            bench.recorder.write(trace)
+        write_trace(bench.recorder, trace, bench.observations)
         bench.close()
         if remarks := target.take_remarks():
             bench.observations["retried"] = remarks

@@ -57,6 +57,15 @@ def write(path: Path, text: str) -> None:
         raise Unwritable(f"{path}: could not be written: {_why(path, error)}") from error
 
 
+def append(path: Path, text: str) -> None:
+    """Add `text` to the end of the file; raises `Unwritable`."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Unwritable(f"{path}: could not be written: {_why(path, error)}") from error
+
+
 def _replace(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

@@ -17,6 +17,8 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return the report as plain values."""
     return {
         "schema": SCHEMA,
+        "vhint": report.suite,
+        "created": report.created,
         "target": report.target,
         "versions": dict(report.versions),
         "summary": report.summary,
@@ -32,6 +34,10 @@ def as_json(report: Report) -> dict[str, Any]:
             else None
         ),
         "deselected": report.deselected,
+        "statement": _statement(report),
+        "not_claimed": [
+            {"id": case, "reason": reason} for case, reason in report.not_claimed.items()
+        ],
         "not_run": list(report.not_run),
         "expectations": [
             _expectation(item)
@@ -50,10 +56,39 @@ def dumps(report: Report) -> str:
     return json.dumps(as_json(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _statement(report: Report) -> dict[str, Any] | None:
+    stated, comparison = report.statement, report.comparison
+    if stated is None:
+        return None
+    return {
+        "source": stated.source,
+        "name": stated.name,
+        "version": stated.version,
+        "role": stated.role.value,
+        "level": stated.level.value,
+        "profiles": list(stated.profiles),
+        "rings": list(stated.rings),
+        "transports": None if stated.transports is None else list(stated.transports),
+        "queue_map_mode": stated.queue_mode.value,
+        "features": None if stated.features is None else [bit.name for bit in stated.features],
+        "limits": {
+            "page_sizes": list(stated.page_sizes),
+            "queue_sizes": {queue.value: size for queue, size in stated.queue_sizes.items()},
+            "hint_max_count": stated.hint_max_count,
+            "hint_min_order": stated.hint_min_order,
+        },
+        "deviations": [_expectation(item) for item in stated.deviations],
+        "claims_too_much": list(comparison.too_much) if comparison else [],
+        "offered_and_not_claimed": list(comparison.left_out) if comparison else [],
+        "not_compared": comparison.unknown if comparison else report.stopped or "the run ended",
+    }
+
+
 def _case(outcome: Outcome) -> dict[str, Any]:
     return {
         "id": outcome.id,
         "title": outcome.title,
+        "role": outcome.role,
         "level": outcome.level.value,
         "requirements": list(outcome.requirements),
         "verdict": outcome.verdict.value,
@@ -76,6 +111,7 @@ def _case(outcome: Outcome) -> dict[str, Any]:
         ],
         "expectations": [_expectation(item) for item in outcome.expectations],
         "fault": outcome.fault.value if outcome.fault else None,
+        "evidence": dict(outcome.evidence) if outcome.evidence is not None else None,
     }
 
 

@@ -1,19 +1,21 @@
 """The report as JUnit XML, for continuous integration.
 
-A violated requirement is a failure.  What could not be settled (inconclusive, error, not run) is an
-error and never skipped, because many readers take skipped for good.  Not applicable and
-expected failures are skipped, with their reason.
+A violated requirement is a failure, and so is a statement that claims too much.  What could not be
+settled (inconclusive, error, not run) is an error and never skipped, because many readers take
+skipped for good.  Not applicable, not claimed and expected failures are skipped, with their reason.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from io import BytesIO
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from vhint_conformance.expectations import complaint
 from vhint_conformance.report.model import Outcome, Report
+from vhint_conformance.report.runs import labels
 from vhint_conformance.verdict import Verdict
 
 _Result = Error | Failure | Skipped
@@ -22,9 +24,19 @@ _Result = Error | Failure | Skipped
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def dumps(report: Report) -> str:
-    """Return the report as the text of a JUnit XML file."""
-    suite = TestSuite(_clean(f"vhint {report.target}"))
+def dumps(reports: Sequence[Report], site: str = "") -> str:  # noqa: ARG001 - it has no links
+    """Return the reports as the text of a JUnit XML file, a test suite each."""
+    document = JUnitXml("vhint")
+    for report, label in zip(reports, labels(reports), strict=True):
+        document.add_testsuite(_suite(report, label))
+    document.update_statistics()  # type: ignore[no-untyped-call]
+    buffer = BytesIO()
+    document.write(buffer)
+    return buffer.getvalue().decode()
+
+
+def _suite(report: Report, label: str) -> TestSuite:
+    suite = TestSuite(_clean(f"vhint {label}"))
     for name, version in report.versions.items():
         suite.add_property(_clean(name), _clean(version))
     suite.add_property("seed", str(report.seed))
@@ -35,23 +47,23 @@ def dumps(report: Report) -> str:
     for name in report.not_run:
         why = Error(_clean(f"not run: {report.stopped}"))
         suite.add_testcase(_case(name.partition(".")[0], name, why))
+    for line in report.claims_too_much:
+        name = line.partition(":")[0]
+        suite.add_testcase(_case("statement", _clean(name), Failure(_clean(line))))
+    for name, reason in report.not_claimed.items():
+        suite.add_testcase(_case(name.partition(".")[0], name, Skipped(_clean(reason))))
     for item in report.out_of_date:
         suite.add_testcase(
             _case("expectations", _clean(item.slug), Failure(_clean(complaint(item))))
         )
-    document = JUnitXml("vhint")
-    document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]
-    buffer = BytesIO()
-    document.write(buffer)
-    return buffer.getvalue().decode()
+    return suite
 
 
 def _outcome(outcome: Outcome) -> TestCase:
     message = _clean(outcome.message)
     result: _Result | None = None
     if outcome.verdict is Verdict.FAIL:
-        result = Failure(message, ",".join(v.requirement for v in outcome.violations))
+        result = Failure(message, _clean(",".join(v.requirement for v in outcome.violations)))
         result.text = _details(outcome)
     elif outcome.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
         result = Error(f"{outcome.verdict}: {message}", outcome.verdict.value)

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import IntEnum, StrEnum
-from typing import Any, Self
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
 
+import vhint
+from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.expectations import Expectation
 from vhint_conformance.selection import Level
 from vhint_conformance.verdict import Verdict, Violation
 
+if TYPE_CHECKING:
+    from vhint_conformance.statement import Statement
+    from vhint_conformance.statement.comparison import Comparison
 
-class ExitStatus(IntEnum):
-    """What the exit status of `vhint conform` says."""
-
-    CONFORMS = 0
-    VIOLATED = 1
-    USAGE = 2
-    TARGET = 3
-    UNSETTLED = 4
-    INTERRUPTED = 130
+__all__ = ["ExitStatus", "Fault", "Outcome", "Report"]
 
 
 class Fault(StrEnum):
@@ -29,6 +27,7 @@ class Fault(StrEnum):
 
     NOT_STARTED = "target-not-started"
     DIED = "target-died"
+    HARNESS = "harness"
     DEADLINE = "no-answer"
     SUITE = "suite"
 
@@ -39,7 +38,8 @@ class Outcome:
 
     `repro` is a shell command that reruns just this case.  `expectations` are those that apply:
     they excuse an expected failure, or are out of date when the case passed against them.
-    `traceback` is kept only while debugging.
+    `role` is the side that was judged, empty if that is unknown.  `evidence` are the values of an
+    `Evidence`, for a case that did not end well.  `traceback` is kept only while debugging.
     """
 
     id: str
@@ -57,6 +57,8 @@ class Outcome:
     expectations: tuple[Expectation, ...] = ()
     fault: Fault | None = None
     traceback: str = ""
+    role: str = ""
+    evidence: Mapping[str, Any] | None = None
 
     @property
     def profile(self) -> str:
@@ -87,7 +89,11 @@ class Report:
     `not_run` are cases that were selected and not reached, because of an interrupt, a target that
     cannot be started or a limit that the user set; `stopped` says which.  `target_error` and its
     hint are set if the target could not be started at all.  `out_of_date` are expectations that
-    the run as a whole refuted.  `expectations` are those that applied to this target.
+    the run as a whole refuted.  `expectations` are those that applied to this target.  `created`
+    is when, in ISO 8601 and UTC, and `suite` the version of vhint that judged; both are empty in a
+    report of a version that did not say.
+    `statement` is what the target was held to, if it was to one, `comparison` how that compares
+    with what it offers, and `not_claimed` maps each case that it leaves out to the reason.
     """
 
     target: str
@@ -99,12 +105,17 @@ class Report:
     expectations: tuple[Expectation, ...] = ()
     out_of_date: tuple[Expectation, ...] = ()
     deselected: int = 0
+    statement: Statement | None = None
+    comparison: Comparison | None = None
+    not_claimed: Mapping[str, str] = field(default_factory=dict)
     not_run: tuple[str, ...] = ()
     stopped: str = ""
     interrupted: bool = False
     target_error: str = ""
     target_hint: str = ""
     duration_s: float = 0.0
+    created: str = ""
+    suite: str = vhint.__version__
 
     @property
     def summary(self) -> dict[str, int]:
@@ -118,8 +129,8 @@ class Report:
 
     @property
     def target_lost(self) -> list[Outcome]:
-        """The outcomes of cases in which the target did not start, or died."""
-        gone = (Fault.NOT_STARTED, Fault.DIED)
+        """The outcomes of cases in which the target did not start, or died, or its harness did."""
+        gone = (Fault.NOT_STARTED, Fault.DIED, Fault.HARNESS)
         return [outcome for outcome in self.outcomes if outcome.fault in gone]
 
     @property
@@ -133,6 +144,11 @@ class Report:
         ]
 
     @property
+    def claims_too_much(self) -> tuple[str, ...]:
+        """What the statement claims and the target does not offer."""
+        return self.comparison.too_much if self.comparison else ()
+
+    @property
     def exit_status(self) -> ExitStatus:
         """The exit status that `vhint conform` owes.
 
@@ -142,9 +158,19 @@ class Report:
             return ExitStatus.INTERRUPTED
         if self.target_error or self.target_lost:
             return ExitStatus.TARGET
-        if self.out_of_date or self.having(Verdict.FAIL):
+        if self.out_of_date or self.claims_too_much or self.having(Verdict.FAIL):
             return ExitStatus.VIOLATED
         judged = self.having(Verdict.PASS, Verdict.EXPECTED_FAIL)
-        if self.unsettled or self.not_run or not judged:
+        not_compared = self.comparison is not None and self.comparison.unknown
+        if self.unsettled or self.not_run or not judged or not_compared:
             return ExitStatus.UNSETTLED
         return ExitStatus.CONFORMS
+
+
+def now() -> str:
+    """Return the time as a report gives it.
+
+    >>> len(now()), now()[-1]
+    (20, 'Z')
+    """
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,33 +4,55 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import islice
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.expectations import Expectation, complaint
+from vhint_conformance.report import statement_section
 from vhint_conformance.report.console import print_block, styled
 from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
+from vhint_conformance.report.verbosity import Verbosity
 from vhint_conformance.report.verdict_line import verdict_line
+from vhint_conformance.report.violations import kinds
+from vhint_conformance.tracing import NOT_WRITTEN
 from vhint_conformance.verdict import Verdict, Violation
 from vhint_spec import Requirement
 
 MOST = 3
-"""Kinds of violation of one requirement, and places of each, that are printed for one case."""
+"""Kinds of violation of one requirement that are printed for one case."""
 
 
-def print_report(console: Console, report: Report, registry: Mapping[str, Requirement]) -> None:
-    """Print everything a person needs to know, the most important last."""
-    say = Printer(console, registry)
+def print_report(
+    console: Console,
+    report: Report,
+    registry: Mapping[str, Requirement],
+    verbosity: Verbosity = Verbosity.NORMAL,
+) -> None:
+    """Print everything a person needs to know, the most important last.
+
+    Quiet is what is wrong and the last line; verbose names every case that was not judged.
+    """
+    say = Printer(console, registry, verbosity)
+    if verbosity is Verbosity.QUIET:
+        say.unsettled(report.having(Verdict.INCONCLUSIVE, Verdict.ERROR))
+        say.failures(report.having(Verdict.FAIL))
+        say.out_of_date(report.out_of_date)
+        say.too_much(report)
+        say.end(report)
+        return
+    say.not_claimed(report)
     say.not_applicable(report.having(Verdict.NOT_APPLICABLE))
     say.expectations(report)
     say.unsettled(report.having(Verdict.INCONCLUSIVE, Verdict.ERROR))
     say.failures(report.having(Verdict.FAIL))
     say.out_of_date(report.out_of_date)
+    say.statement(report)
     say.retried(report.outcomes)
+    say.untraced(report.outcomes)
     say.figures(report.outcomes)
     say.run(report)
     if report.outcomes:
@@ -41,18 +63,46 @@ def print_report(console: Console, report: Report, registry: Mapping[str, Requir
 class Printer:
     """The sections of the report."""
 
-    def __init__(self, console: Console, registry: Mapping[str, Requirement]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        registry: Mapping[str, Requirement],
+        verbosity: Verbosity = Verbosity.NORMAL,
+    ) -> None:
         self.console = console
         self.registry = registry
+        self.verbosity = verbosity
+
+    def statement(self, report: Report) -> None:
+        """Print what the target was held to, and what of that it does not offer."""
+        if report.statement:
+            self._heading("Statement")
+            self._print(labelled(*statement_section.claims(report)), 2)
+        self.too_much(report)
+
+    def too_much(self, report: Report) -> None:
+        """Print what a statement claims and the target does not offer."""
+        for line in report.claims_too_much:
+            self._print(styled(f"claims too much: {line}", WORDS[Verdict.FAIL][1]), 2)
+
+    def not_claimed(self, report: Report) -> None:
+        """Print which cases a statement left out, by reason."""
+        if report.not_claimed:
+            self._heading("Not claimed")
+            every = self.verbosity is Verbosity.VERBOSE
+            self._print(labelled(*statement_section.not_claimed(report, every=every)), 2)
 
     def not_applicable(self, outcomes: Iterable[Outcome]) -> None:
         """Print how many cases did not apply, by reason."""
+        outcomes = list(outcomes)
         reasons = Counter(outcome.message or "no reason given" for outcome in outcomes)
         if reasons:
             self._heading("Not applicable")
             grid = labelled()
             for reason, count in reasons.most_common():
-                grid.add_row(styled(f"{count:>3}"), styled(reason))
+                which = [o.id for o in outcomes if (o.message or "no reason given") == reason]
+                named = f": {', '.join(which)}" if self.verbosity is Verbosity.VERBOSE else ""
+                grid.add_row(styled(f"{count:>3}"), styled(f"{reason}{named}"))
             self._print(grid, 2)
 
     def expectations(self, report: Report) -> None:
@@ -87,12 +137,20 @@ class Printer:
             grid = labelled(*told)
             self._print(grid, 2)
 
+    def untraced(self, outcomes: Iterable[Outcome]) -> None:
+        """Print why traces are missing, and of how many cases."""
+        told = [str(o.observations[NOT_WRITTEN]) for o in outcomes if NOT_WRITTEN in o.observations]
+        if told:
+            self._heading("Traces not written")
+            count = {why: f"{n} case{'s' * (n > 1)}" for why, n in Counter(told).items()}
+            self._print(labelled(*count.items()), 2)
+
     def figures(self, outcomes: Iterable[Outcome]) -> None:
         """Print the figures that cases measured: what came back, and how soon."""
         for outcome in outcomes:
             figures = outcome.observations.get("figures")
             if isinstance(figures, dict):
-                self._heading("Figures")
+                self._heading(f"Figures of {outcome.id}")
                 self._print(labelled(*((key, str(value)) for key, value in figures.items())), 2)
 
     def unsettled(self, outcomes: Iterable[Outcome]) -> None:
@@ -159,7 +217,8 @@ class Printer:
     def end(self, report: Report) -> None:
         """Print what all of it means."""
         text, style, hint = verdict_line(report)
-        self.console.print()
+        if self.verbosity is not Verbosity.QUIET or report.exit_status is not ExitStatus.CONFORMS:
+            self.console.print()
         self._print(styled(text, style), 0)
         if hint:
             self._print(styled(hint), 2)
@@ -177,15 +236,11 @@ class Printer:
         self._print(Text.assemble(styled(slug, "bold"), level), 4)
         if known:
             self._print(labelled(("requires", known.text), ("source", known.source)), 6)
-        places: dict[tuple[str, str], list[str]] = {}
-        for item in violations:
-            places.setdefault((item.expected, item.seen), []).append(item.where)
-        for (expected, seen), where in islice(places.items(), MOST):
-            named = "; ".join(filter(None, where[:MOST]))
-            more = f" and {len(where) - MOST} more" if len(where) > MOST else ""
-            rows = ("where", f"{named}{more}"), ("expected", expected), ("seen", seen)
+        found = kinds(violations)
+        for kind in found[:MOST]:
+            rows = ("where", kind.where), ("expected", kind.expected), ("seen", kind.seen)
             self._print(labelled(*rows), 6)
-        left = sum(len(where) for where in list(places.values())[MOST:])
+        left = sum(len(kind.places) for kind in found[MOST:])
         if left:
             self._print(styled(f"and {left} more (--json has them all)"), 6)
 

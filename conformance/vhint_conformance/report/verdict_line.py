@@ -21,6 +21,9 @@ def verdict_line(report: Report) -> tuple[str, str, str]:
     if status is ExitStatus.VIOLATED:
         if report.having(Verdict.FAIL):
             return f"does not conform: {counts}", "bold red", ""
+        if report.claims_too_much:
+            line = f"the statement claims more than the target offers: {counts}"
+            return line, "bold red", "correct the statement, or the target"
         what = _number(len(report.out_of_date), "expectation is", "expectations are")
         return f"{what} out of date: {counts}", "bold red", "remove what no longer happens"
     if status is ExitStatus.TARGET:
@@ -57,6 +60,8 @@ def _why_unsettled(report: Report) -> str:
         return "no violation seen, but " + " and ".join(parts)
     if report.not_run:
         return f"the run stopped early ({report.stopped})"
+    if report.comparison is not None and report.comparison.unknown:
+        return f"the statement could not be checked: {report.comparison.unknown}"
     return "nothing was judged, because no case applies to this target"
 
 
@@ -75,6 +80,8 @@ def _counts(report: Report) -> str:
     if known:
         parts.append(_number(known, "expected failure", "expected failures"))
     parts += [f"{summary[verdict]} {noun}" for verdict, noun in NOUNS.items() if summary[verdict]]
+    if report.not_claimed:
+        parts.append(f"{len(report.not_claimed)} not claimed")
     if report.not_run:
         parts.append(f"{len(report.not_run)} not run")
     return ", ".join(parts)

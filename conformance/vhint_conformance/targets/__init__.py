@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 
 from vhint.transport.qtest import Bus
 from vhint_conformance.case import Role
-from vhint_conformance.mutants import MUTANTS, SOUND
-from vhint_conformance.mutants.guest import GUEST_MUTANTS
-from vhint_conformance.mutants.sound import PREFIX as SOUND_PREFIX
-from vhint_conformance.targets.base import SpawnPer, Target, TargetSettings
+from vhint_conformance.targets import plugins
+from vhint_conformance.targets.base import (
+    Control,
+    Limits,
+    Session,
+    SpawnPer,
+    Target,
+    TargetSettings,
+)
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.linux.qemu_linux import QemuLinuxTarget
 from vhint_conformance.targets.linux.target import LinuxTarget
+from vhint_conformance.targets.on_bus import ON_BUSES
 from vhint_conformance.targets.pair import PairTarget
-from vhint_conformance.targets.python import PREFIX, python_target
+from vhint_conformance.targets.python import PREFIX, PythonTarget, python_target
 from vhint_conformance.targets.qemu import BUSES, QemuTarget
-from vhint_conformance.targets.reference import REFERENCES, LoopbackTarget
-from vhint_conformance.targets.reference_driver import REFERENCE_GUESTS, GuestTarget
+from vhint_conformance.targets.reference import REFERENCES
+from vhint_conformance.targets.reference_driver import REFERENCE_GUESTS
+from vhint_conformance.targets.stdio import KIND as STDIO
+from vhint_conformance.targets.stdio import StdioTarget
 from vhint_conformance.targets.vhost_user import VhostUserTarget
 from vhint_conformance.vhost_user_judge.target import PREFIX as LISTEN
 from vhint_conformance.vhost_user_judge.target import ListenTarget
 
 __all__ = [
     "AnyTarget",
+    "Control",
+    "DriverTarget",
+    "Limits",
+    "PairTarget",
+    "PythonTarget",
+    "Session",
     "SpawnPer",
+    "StdioTarget",
     "Target",
     "TargetSettings",
     "UnknownTarget",
@@ -37,7 +53,7 @@ __all__ = [
     "resolve_pair",
 ]
 
-MUTANT = "mutant"
+PLANTED = ("mutant:", "sound:")
 AnyTarget = Target | DriverTarget | PairTarget
 
 
@@ -51,9 +67,13 @@ class WrongSettings(ValueError):  # noqa: N818 - the name says it
 
 def known() -> dict[str, str]:
     """Return every target's name with a line about it."""
+    from vhint_conformance.targets import planted
+
     return (
-        {name: target.summary for name, target in REFERENCE_GUESTS.items()}
+        plugins.offered()
+        | {name: target.summary for name, target in REFERENCE_GUESTS.items()}
         | {name: target.summary for name, target in REFERENCES.items()}
+        | {name: target.summary for name, target in ON_BUSES.items()}
         | {"reference": "the reference device, everything offered, and the reference guest"}
         | {QemuTarget.kind: "the virtio-balloon device of the installed QEMU, on every bus"}
         | {f"{QemuTarget.kind}:{bus}": f"the same, {BUSES[bus]} only" for bus in Bus}
@@ -62,41 +82,60 @@ def known() -> dict[str, str]:
         | {QemuLinuxTarget.name: QemuLinuxTarget.summary}
         | {f"{LISTEN}:PATH": "the driver of a vhost-user front end that connects to that socket"}
         | {f"{PREFIX}:MODULE:FACTORY": "a Python device, in a child process"}
-        | {f"{MUTANT}:{mutant.name}": mutant.summary for mutant in MUTANTS.values()}
-        | {f"{MUTANT}:{mutant.name}": mutant.summary for mutant in GUEST_MUTANTS.values()}
-        | {sound.target: sound.summary for sound in SOUND.values() if sound.make_device}
+        | {f"{STDIO}:COMMAND": "a device in any language, behind a harness that speaks JSON"}
+        | planted.known()
     )
 
 
 def resolve(name: str, settings: TargetSettings | None = None) -> Target:
     """Return the device that `name` means, or raise `UnknownTarget` or `WrongSettings`."""
     kind, _, rest = name.partition(":")
-    if kind == VhostUserTarget.kind:
+    if kind == VhostUserTarget.kind and not (settings and settings.of_harness):
         try:
             return VhostUserTarget(rest, settings or TargetSettings())
         except ValueError as error:
             raise WrongSettings(str(error)) from error
+    if kind == STDIO:
+        return _stdio(name, rest, settings or TargetSettings())
     if settings is not None and settings != TargetSettings():
         option = settings.words()[0]
-        raise WrongSettings(f"{option}: only {VhostUserTarget.kind}:PATH takes this, not {name}")
+        takes = f"{STDIO}:COMMAND" if settings.of_harness else f"{VhostUserTarget.kind}:PATH"
+        raise WrongSettings(f"{option}: only {takes} takes this, not {name}")
     if kind == QemuTarget.kind and (not rest or rest in tuple(Bus)):
         return QemuTarget(bus=Bus(rest) if rest else None)
     if name in REFERENCES:
         return REFERENCES[name]
+    if name in ON_BUSES:
+        return ON_BUSES[name]
     if kind == PREFIX:
         try:
             return python_target(name)
         except ValueError as error:
             raise UnknownTarget(str(error)) from None
-    if kind == MUTANT and rest in MUTANTS:
-        found = MUTANTS[rest]
-        return LoopbackTarget(name, found.make_device, found.summary, host_page=found.host_page)
-    if kind == SOUND_PREFIX and rest in SOUND:
-        sound = SOUND[rest]
-        if sound.make_device:
-            page = sound.host_page
-            return LoopbackTarget(name, sound.make_device, sound.summary, host_page=page)
+    if name.startswith(PLANTED):
+        from vhint_conformance.targets import planted
+
+        if device := planted.device(name):
+            return device
+    if isinstance(found_target := _plugged_in(name), Target):
+        return found_target
     raise _unknown(name)
+
+
+def _plugged_in(name: str) -> AnyTarget | None:
+    try:
+        return plugins.find(name)
+    except plugins.BrokenPlugin as error:
+        raise UnknownTarget(str(error)) from error
+
+
+def _stdio(name: str, command: str, settings: TargetSettings) -> StdioTarget:
+    if not command.strip():
+        raise UnknownTarget(f"{name}: write {STDIO}:COMMAND, such as {STDIO}:./my-harness")
+    foreign = replace(settings, validate=False, answer_within=None).words()
+    if foreign:
+        raise WrongSettings(f"{foreign[0]}: {VhostUserTarget.kind}:PATH takes this, not {name}")
+    return StdioTarget(command, settings)
 
 
 def resolve_driver(name: str) -> DriverTarget:
@@ -107,10 +146,13 @@ def resolve_driver(name: str) -> DriverTarget:
         return ListenTarget(name)
     if name in REFERENCE_GUESTS:
         return REFERENCE_GUESTS[name]
-    kind, _, mutant = name.partition(":")
-    if kind == MUTANT and mutant in GUEST_MUTANTS:
-        found = GUEST_MUTANTS[mutant]
-        return GuestTarget(name, found.summary, found.mutation)
+    if name.startswith(PLANTED):
+        from vhint_conformance.targets import planted
+
+        if driver := planted.driver(name):
+            return driver
+    if isinstance(found_target := _plugged_in(name), DriverTarget):
+        return found_target
     raise _unknown(name)
 
 
@@ -118,6 +160,8 @@ def resolve_pair(name: str) -> PairTarget:
     """Return the driver with its device that `name` means, or raise `UnknownTarget`."""
     if name == QemuLinuxTarget.name:
         return QemuLinuxTarget()
+    if isinstance(found_target := _plugged_in(name), PairTarget):
+        return found_target
     raise _unknown(name)
 
 
@@ -135,9 +179,11 @@ def judged(
         Role.DRIVER: resolve_driver,
         Role.PAIR: resolve_pair,
     }
-    for each, find in finders.items():
+    for each in sorted(finders, key=lambda each: each is not role):  # what is asked for, first
+        if role in found:
+            break
         try:
-            found[each] = find(name)
+            found[each] = finders[each](name)
         except UnknownTarget as error:
             problem = problem or error
     if role in found:
@@ -158,6 +204,5 @@ def _unknown(name: str) -> UnknownTarget:
 
 def shown() -> list[str]:
     """Return the names of targets as a person can read them: mutants in one word."""
-    families = (f"{MUTANT}:", f"{SOUND_PREFIX}:")
-    named = [name for name in known() if not name.startswith(families)]
-    return [*named, *(f"{family}NAME (vhint mutants --list)" for family in families)]
+    named = [name for name in known() if not name.startswith(PLANTED)]
+    return [*named, *(f"{family}NAME (vhint mutants --list)" for family in PLANTED)]

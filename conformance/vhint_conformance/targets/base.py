@@ -103,6 +103,8 @@ class Session(ABC):
     capabilities: frozenset[Capability] = field(default_factory=frozenset)
     #: Why a capability is missing, where it can be said better than by its name.
     reasons: Mapping[Capability, str] = field(default_factory=dict)
+    #: Requirements that the suite's own half of the device keeps: no verdict about the target.
+    supplied: frozenset[str] = frozenset()
 
     def await_end(self) -> None:  # noqa: B027 - most targets are gone at once or not at all
         """Wait a moment for the end of a target that has stopped answering."""
@@ -147,13 +149,22 @@ class TargetSettings:
     """What a user says about a target beside its name; each kind of target takes what concerns it.
 
     `spawn` is the command that starts it, `spawn_per` how long it lives, `queue_mode` how it
-    numbers its queues (None: the suite finds out), `in_band` whether to notify by messages.
+    numbers its queues (None: the suite finds out), `in_band` whether to notify by messages,
+    `validate` whether to hold each message of a harness against its schema, `answer_within` in
+    how many seconds a harness has to answer (None: as the suite thinks fit).
     """
 
     spawn: str | None = None
     spawn_per: SpawnPer = SpawnPer.CASE
     queue_mode: QueueMode | None = None
     in_band: bool = False
+    validate: bool = False
+    answer_within: float | None = None
+
+    @property
+    def of_harness(self) -> bool:
+        """Whether anything is said that concerns a harness."""
+        return self.validate or self.answer_within is not None
 
     def words(self, prefix: str = "--") -> list[str]:
         """Return the options that say this on a command line."""
@@ -164,6 +175,10 @@ class TargetSettings:
             words += [f"{prefix}queue-map", self.queue_mode]
         if self.in_band:
             words.append(f"{prefix}in-band")
+        if self.validate:
+            words.append(f"{prefix}validate")
+        if self.answer_within is not None:
+            words += [f"{prefix}answer-within", f"{self.answer_within:g}"]
         return words
 
 
@@ -183,6 +198,12 @@ class Target(ABC):
     def in_variant(self, variant: Variant) -> Target:  # noqa: ARG002 - most have one way only
         """Return the target as it is started for cases of that variant."""
         return self
+
+    def prepare(self) -> None:  # noqa: B027 - worth while only for what starts slowly
+        """Begin to start what the next session will use, without waiting for it.
+
+        Nothing is raised: what is wrong with the target is found by `start`.
+        """
 
     @abstractmethod
     def start(self) -> Session:

@@ -8,6 +8,7 @@ from typing import cast
 
 from vhint.wire.queues import QueueMode
 from vhint_conformance.case import PECULIAR, REGISTERS, Capability
+from vhint_conformance.logic import supplied
 from vhint_conformance.targets.base import Control, Limits, Session, Target
 from vhint_conformance.targets.reference import RAM, USABLE
 from vhint_conformance.targets.remote import Child, RemoteTransport
@@ -43,6 +44,14 @@ class RemoteControl(Control):
     def poll_statistics(self) -> None:
         """Use the statistics buffer."""
         self._child.call("poll_statistics")
+
+    def balloon_size(self) -> int:
+        """Return how large the device takes the balloon to be."""
+        return int(self._child.call("balloon_size"))
+
+    def inhibit(self, on: bool) -> None:
+        """Be where hints are of no use, or no longer."""
+        self._child.call("inhibit", on)
 
     def start_round(self) -> int | None:
         """Ask for hints."""
@@ -83,7 +92,7 @@ class RemoteSession(Session):
 
 @dataclass(frozen=True)
 class PythonTarget(Target):
-    """A factory that takes guest memory and returns a `DeviceUnderTest`.
+    """A factory that takes guest memory and returns a `DeviceUnderTest`, or `ProtocolLogic`.
 
     A child process serves one device after another; one that died is replaced.
     """
@@ -102,16 +111,16 @@ class PythonTarget(Target):
             transport.close()
             known = ", ".join(QueueMode)
             raise TargetNotStarted(f"{self.name}: queue_mode is none of {known}") from error
-        can = set(facts["can"])
-        if not {"start_round", "finish_round"} <= can:
-            can -= OF_ROUNDS
-        capabilities = {GIVES[name] for name in can if name in GIVES}
+        named = facts["capabilities"]
+        of_logic = named is not None
+        capabilities = set(map(Capability, named)) if of_logic else _given(set(facts["can"]))
         return RemoteSession(
             transport=transport,
             limits=Limits(((0, RAM),), USABLE, host_page=facts["host_page"], queue_mode=mode),
             control=RemoteControl(child),
             capabilities=frozenset({*capabilities, *REGISTERS, Capability.SEES_DISCARDS}),
             reasons=PECULIAR,
+            supplied=supplied() if of_logic else frozenset(),
         )
 
     def versions(self) -> dict[str, str]:
@@ -126,6 +135,13 @@ class PythonTarget(Target):
             _, module, factory = self.name.split(":")
             child = _children[self.name] = Child(module, factory)
         return child
+
+
+def _given(methods: set[str]) -> set[Capability]:
+    """Return the capabilities that optional methods promise."""
+    if not {"start_round", "finish_round"} <= methods:
+        methods -= OF_ROUNDS
+    return {GIVES[name] for name in methods if name in GIVES}
 
 
 def python_target(name: str) -> PythonTarget:

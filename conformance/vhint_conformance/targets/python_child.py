@@ -14,11 +14,14 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from vhint.ring import GuestMemory, layout_of
 from vhint.ring.memory import Region
+from vhint_conformance.logic import LogicDevice, as_device
 from vhint_conformance.targets.device_protocol import OPTIONAL, missing_from
+from vhint_conformance.verdict import Failed
 
 PR_SET_PDEATHSIG = 1
 
@@ -57,6 +60,8 @@ class Server:
             what, *arguments = json.loads(line)
             try:
                 answer = {"value": self._call(what, arguments)}
+            except Failed as error:
+                answer = {"broken": [asdict(violation) for violation in error.violations]}
             except Exception as error:  # noqa: BLE001 - it is somebody's code
                 answer = {"raised": _one_line(error), "where": _where(error)}
             self._connection.sendall(json.dumps(answer).encode() + b"\n")
@@ -97,7 +102,7 @@ class Server:
             case "stop_round" | "finish_round" | "cancel_round":
                 getattr(self._device, what)()
                 return None
-            case "write_status" | "write_features" | "notify" | "set_balloon_size":
+            case "write_status" | "write_features" | "notify" | "set_balloon_size" | "inhibit":
                 getattr(self._device, what)(*arguments)
                 return None
             case _:
@@ -108,13 +113,14 @@ class Server:
         if isinstance(factory, dict):
             return factory
         self._memory = GuestMemory(self._fds.pop(), [Region(0, size, 0)])
-        device = factory(self._memory)
+        device = as_device(self._memory, factory(self._memory))
         lacks = missing_from(device)
         if lacks:
             kind = type(device).__name__
             return {
                 "problem": f"the factory made a {kind}, which has no {', '.join(lacks)}",
-                "hint": "see vhint_conformance.testing.DeviceUnderTest for what a device needs",
+                "hint": "see vhint_conformance.testing: it has to be a DeviceUnderTest or "
+                "ProtocolLogic",
             }
         self._device = device
         return {
@@ -122,8 +128,14 @@ class Server:
             "host_page": int(getattr(device, "host_page", 4096)),
             "queue_mode": str(getattr(device, "queue_mode", "compact-offered")),
             "can": [name for name in OPTIONAL if callable(getattr(device, name, None))],
-            "version": str(getattr(sys.modules[self._module], "__version__", "unknown")),
+            "capabilities": _capabilities(device),
+            "version": self._version(device),
         }
+
+    def _version(self, device: object) -> str:
+        if isinstance(device, LogicDevice) and device.logic.version != "unknown":
+            return device.logic.version
+        return str(getattr(sys.modules[self._module], "__version__", "unknown"))
 
     def _find(self) -> Callable[[GuestMemory], Any] | dict[str, Any]:
         try:
@@ -151,6 +163,11 @@ class Server:
         memory, self._memory = self._memory, None
         if memory is not None:
             memory.close()
+
+
+def _capabilities(device: object) -> list[str] | None:
+    """Return what the host's side of protocol logic can do; None for a whole device."""
+    return sorted(device.logic.can) if isinstance(device, LogicDevice) else None
 
 
 def _one_line(error: BaseException) -> str:

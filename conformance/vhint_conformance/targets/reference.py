@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,8 +32,16 @@ from vhint_conformance.targets.migration.arrived import AllBut, Arrived
 from vhint_conformance.variants import RING_VARIANTS, SPLIT, Variant
 from vhint_conformance.verdict import TargetNotStarted
 
-RAM = 32 << 20
-USABLE = (1 << 20, RAM - (1 << 20))
+RAM = 20 << 20
+"""Bytes of guest memory: enough for two blocks of 4 MiB, and little to look through."""
+
+LARGE_PAGES_RAM = 32 << 20
+"""The same where the host's pages are large."""
+
+EDGE = 1 << 20
+"""Bytes at either end of memory that the suite leaves alone."""
+
+USABLE = (EDGE, RAM - EDGE)
 
 
 class DeviceControl(Control):
@@ -103,8 +112,8 @@ class DeviceControl(Control):
             return self._device.statistics()
 
 
-_idle: list[GuestMemory] = []
-"""Memory that no session uses now: to allocate it afresh would take most of a case's time."""
+_idle: dict[int, list[GuestMemory]] = defaultdict(list)
+"""Memory that no session uses now, by size: to allocate it would take most of a case's time."""
 
 
 @dataclass
@@ -120,7 +129,7 @@ class LoopbackSession(Session):
         """Unmap the memory and keep it for the next session."""
         self.transport.close()
         if self.memory is not None:
-            _idle.append(self.memory)
+            _idle[self.limits.ram[0][1]].append(self.memory)
             self.memory = None
 
 
@@ -137,17 +146,18 @@ class LoopbackTarget(Target):
 
     def start(self) -> Session:
         """Make a fresh device, over memory whose content means nothing yet."""
-        memory = _idle.pop() if _idle else GuestMemory.create(RAM)
+        ram = RAM if self.host_page < EDGE else LARGE_PAGES_RAM
+        memory = _idle[ram].pop() if _idle[ram] else GuestMemory.create(ram)
         try:
-            transport = Loopback(self.make_device, RAM, memory)
+            transport = Loopback(self.make_device, ram, memory)
         except TransportError as error:
-            _idle.append(memory)
+            _idle[ram].append(memory)
             raise TargetNotStarted(str(error)) from error
         return LoopbackSession(
             transport=transport,
             limits=Limits(
-                ram=((0, RAM),),
-                usable=USABLE,
+                ram=((0, ram),),
+                usable=(EDGE, ram - EDGE),
                 host_page=self.host_page,
                 queue_mode=self.queue_mode,
             ),

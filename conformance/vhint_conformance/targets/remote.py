@@ -18,7 +18,7 @@ from vhint.transport.interface import Interrupts, Transport
 from vhint.transport.last_output import LastOutput
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.targets.process_group import end_group
-from vhint_conformance.verdict import TargetDied, TargetError, TargetNotStarted
+from vhint_conformance.verdict import Failed, TargetDied, TargetError, TargetNotStarted, Violation
 
 CHILD = "vhint_conformance.targets.python_child"
 START_DEADLINE = 20.0
@@ -80,6 +80,8 @@ class Child:
         except BaseException:
             self.kill()
             raise
+        if "broken" in answer:  # the device did what cannot be carried out
+            raise Failed([Violation(**violation) for violation in answer["broken"]])
         if "raised" in answer:
             self.kill()
             raise TargetDied(f"{what} raised {answer['raised']}", answer.get("where", ""))

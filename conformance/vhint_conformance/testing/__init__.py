@@ -1,8 +1,9 @@
 """What other projects import into their own tests: machines that walk their driver or device.
 
-A device is an object with the methods of `DeviceUnderTest`, made by a factory that is given guest
-memory; a guest has those of `GuestUnderTest`, and its factory is given a `GuestPlace`.  Whichever
-side you do not bring is the reference.
+A device is made by a factory that is given guest memory.  It is `ProtocolLogic`, to which vhint
+adds virtqueues and registers, or a whole device of your own with the methods of
+`DeviceUnderTest`.  A guest has the methods of `GuestUnderTest`, and its factory is given a
+`GuestPlace`.  Whichever side you do not bring is the reference.
 
     from vhint_conformance.testing import check_device
 
@@ -15,8 +16,24 @@ Or take a machine into your own Hypothesis tests, with your own settings::
     from vhint_conformance.testing import HintPages, with_device
 
     TestHintPages = with_device(HintPages, MyBalloon).TestCase
+
+The names in `__all__` are stable: within a major version none goes, and none asks for more.
 """
 
+from vhint_conformance.case import Capability
+from vhint_conformance.logic import (
+    CAN,
+    Buffer,
+    ConfigChanged,
+    Discard,
+    Effect,
+    Effects,
+    LogicDevice,
+    NeedsReset,
+    ProtocolLogic,
+    Use,
+    Write,
+)
 from vhint_conformance.model.guest_protocol import GuestFactory, GuestPlace, GuestUnderTest
 from vhint_conformance.model.machines import (
     MACHINES,
@@ -47,13 +64,20 @@ from vhint_conformance.testing.checks import (
 )
 
 __all__ = [
+    "CAN",
     "MACHINES",
     "BadAnswers",
     "BalloonPages",
+    "Buffer",
     "CachedPages",
+    "Capability",
+    "ConfigChanged",
     "CpusAndZones",
     "DeviceFactory",
     "DeviceUnderTest",
+    "Discard",
+    "Effect",
+    "Effects",
     "FullRing",
     "GuestFactory",
     "GuestMachine",
@@ -63,12 +87,17 @@ __all__ = [
     "HintPages",
     "HintResets",
     "HintRounds",
+    "LogicDevice",
+    "NeedsReset",
     "PlainPages",
+    "ProtocolLogic",
     "ReportedPages",
     "RequirementBroken",
     "ResetsAnywhere",
     "Result",
     "Setup",
+    "Use",
+    "Write",
     "check_device",
     "check_guest",
     "random_seed",

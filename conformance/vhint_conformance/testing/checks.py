@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from vhint.host import ALL_FEATURES
 from vhint.ring import GuestMemory
 from vhint.wire.features import Features
+from vhint_conformance.logic import ProtocolLogic, as_device
 from vhint_conformance.model.guest_protocol import GuestFactory
 from vhint_conformance.model.machines import (
     BalloonPages,
@@ -23,8 +24,8 @@ from vhint_conformance.model.observed import foreign
 from vhint_conformance.model.run import EXAMPLES, Result, run_machine
 from vhint_conformance.targets.device_protocol import DeviceUnderTest
 
-DeviceFactory = Callable[[GuestMemory], DeviceUnderTest]
-"""Makes a device over guest memory; called for every example."""
+DeviceFactory = Callable[[GuestMemory], DeviceUnderTest | ProtocolLogic]
+"""Makes a device, or protocol logic, over guest memory; called for every example."""
 
 DEVICE_MACHINES = (
     PlainPages,
@@ -44,7 +45,12 @@ def with_device(machine: type[GuestMachine], make_device: DeviceFactory) -> type
     Rules that need a method of the host's side which your device has not (see
     `vhint_conformance.targets.device_protocol.OPTIONAL`) do nothing.
     """
-    return factories(machine, make_device=staticmethod(make_device))
+
+    def make(memory: GuestMemory) -> DeviceUnderTest:
+        device: DeviceUnderTest = as_device(memory, make_device(memory))
+        return device
+
+    return factories(machine, make_device=staticmethod(make))
 
 
 def with_guest(

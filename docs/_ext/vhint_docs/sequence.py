@@ -10,9 +10,10 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 import vhint
-from vhint_docs import recorders, sequence_svg
+from vhint_conformance.drawing import sequence_svg
+from vhint_conformance.drawing.sequence_model import steps
+from vhint_docs import recorders
 from vhint_docs.content import html, paragraph
-from vhint_docs.sequence_model import steps
 
 if TYPE_CHECKING:
     from docutils.nodes import Node

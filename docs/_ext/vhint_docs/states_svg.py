@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vhint_conformance.drawing.svg import MONO, el, picture, text
 from vhint_docs.states_model import Arrow, Machine
-from vhint_docs.svg import MONO, el, picture, text
 
 PORT = 20
 """Height that an arrow needs at the side of a state, with its label."""

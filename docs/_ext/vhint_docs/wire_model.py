@@ -22,7 +22,7 @@ from typing import Any, Final
 import construct
 from construct import Construct, FormatField, Renamed, SizeofError, Struct, Switch
 
-from vhint.wire.integers import Bounded, Choice, Integer, Named, Reserved
+from vhint.wire.integers import Bounded, Choice, Integer, Masked, Named, Reserved
 from vhint.wire.schema import (
     BitFields,
     Bits,
@@ -228,6 +228,8 @@ def _type(con: Any, size: int) -> str:
 def _allowed(con: Any) -> str:
     if isinstance(con, Choice):
         return ", ".join(_value(member) for member in con.enum)
+    if isinstance(con, Masked):
+        return con.expected
     if isinstance(con, Named):
         return "any; " + ", ".join(_value(member) for member in con.enum)
     if isinstance(con, Reserved):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vhint_docs.svg import clip, el, picture, text
+from vhint_conformance.drawing.svg import clip, el, picture, text
 from vhint_docs.wire_model import TO_THE_END, Field, Layout, Open
 
 ROW_BYTES = 8

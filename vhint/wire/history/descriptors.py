@@ -9,16 +9,13 @@ import numpy as np
 from construct import Struct
 
 from vhint.wire.columns import Column, column_of, field_columns
-from vhint.wire.derive import offsets
-from vhint.wire.errors import UnknownValue
 from vhint.wire.schema import End, RepeatToEnd
-from vhint.wire.vring import DESCRIPTOR, DESCRIPTOR_DTYPE, Descriptor, DescriptorFlag
+from vhint.wire.vring import DESCRIPTOR, DESCRIPTOR_DTYPE, Descriptor
 
 FORMAT: Final = Struct("descriptors" / RepeatToEnd(DESCRIPTOR), "end" / End)
 """The declaration of a table of descriptors, as an indirect one is; little-endian."""
 
 _NAMES: Final = ("addr", "len", "flags", "next")
-_FLAGS_OFFSET: Final = offsets(DESCRIPTOR)["flags"][0]
 
 
 class Descriptors(Column[Descriptor]):
@@ -38,13 +35,3 @@ class Descriptors(Column[Descriptor]):
 
     def _element(self, record: Any) -> Descriptor:
         return Descriptor(*record)
-
-
-def check_direction(descriptors: Descriptors, name: str, *, writable: bool) -> None:
-    """Raise `UnknownValue` for a descriptor that is indirect or of the other direction."""
-    wanted = DescriptorFlag.WRITE if writable else 0
-    for i, flags in enumerate(descriptors.records["flags"].tolist()):
-        if flags & (DescriptorFlag.WRITE | DescriptorFlag.INDIRECT) != wanted:
-            direction = "device-writable" if writable else "device-readable"
-            offset = i * DESCRIPTOR_DTYPE.itemsize + _FLAGS_OFFSET
-            raise UnknownValue(f"descriptors[{i}].flags", offset, direction, flags, format=name)

@@ -27,10 +27,8 @@ from typing import Any, Final
 
 from construct import Struct
 
-from vhint.wire.codec import Data
 from vhint.wire.history.entries import Entries, LayoutCodec
 from vhint.wire.history.layout import BIG, LITTLE, Layout, Numbers
-from vhint.wire.history.leading import at_most
 from vhint.wire.history.profile import (
     Confidence,
     FeatureBit,
@@ -39,7 +37,7 @@ from vhint.wire.history.profile import (
     QueueIndex,
     Quirk,
 )
-from vhint.wire.schema import End, Padding, Repeat, parameter
+from vhint.wire.schema import End, OpenEnd, Padding, Repeat, parameter
 from vhint.wire.source import Face
 
 CAPACITY: Final = 16
@@ -82,7 +80,7 @@ ARRAY_FORMATS: Final = {
 """The declaration of the array, by layout; its parameter `count` is the request's `size`."""
 
 AS_READ_FORMATS: Final = {
-    layout: Struct("phys_addr" / numbers.u64, "size" / numbers.u32, "end" / End)
+    layout: Struct("phys_addr" / numbers.u64, "size" / numbers.u32, "end" / OpenEnd)
     for layout, numbers in ((Layout.LP64_LITTLE, LITTLE), (Layout.LP64_BIG, BIG))
 }
 """The declaration of the 12 bytes that QEMU read, by the *host's* layout."""
@@ -125,20 +123,17 @@ parse: Final[Callable[..., Request]] = CODEC.parse
 """Parse the 16 (or 12) bytes of a request. Raises `WireError`."""
 build: Final[Callable[..., bytes]] = CODEC.build
 """Build a request, with zero padding. Raises `WireError`."""
+parse_as_read: Final[Callable[..., Request]] = AS_READ_CODEC.parse
+"""Parse a request as QEMU read it, on a host of this layout.
+
+Only the first 12 bytes count: what follows was not looked at. Raises `ShortInput`.
+"""
 build_as_read: Final[Callable[..., bytes]] = AS_READ_CODEC.build
 """Build 12 bytes that QEMU would read as this request. Raises `WireError`."""
 parse_array: Final[Callable[..., HintedRanges]] = ARRAY_CODEC.parse
 """Parse the memory at a request's address, given its `size`. Raises `WireError`."""
 build_array: Final[Callable[..., bytes]] = ARRAY_CODEC.build
 """Build the array. Raises `WireError`."""
-
-
-def parse_as_read(data: Data, *, layout: Layout = Layout.LP64_LITTLE) -> Request:
-    """Parse a request as QEMU read it, on a host of this layout.
-
-    Only the first 12 bytes count: what follows was not looked at. Raises `ShortInput`.
-    """
-    return AS_READ_CODEC.parse(at_most(data, READ_SIZE, "lal-v10 as read"), layout=layout)
 
 
 PROFILE: Final = Profile(

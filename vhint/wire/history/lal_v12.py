@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from construct import Struct
+
 from vhint.wire import reporting
 from vhint.wire.codec import Codec, Data
-from vhint.wire.history.descriptors import FORMAT, Descriptors, check_direction
+from vhint.wire.history.descriptors import Descriptors
 from vhint.wire.history.profile import (
     Confidence,
     FeatureBit,
@@ -26,9 +28,12 @@ from vhint.wire.history.profile import (
     Quirk,
 )
 from vhint.wire.reporting import USED_LENGTH, Buffer
+from vhint.wire.schema import End, Masked, RepeatToEnd, le16
 from vhint.wire.source import Face
+from vhint.wire.vring import DESCRIPTOR, DescriptorFlag
 
 __all__ = [
+    "BUFFER",
     "CAPACITY",
     "FORMAT",
     "PROFILE",
@@ -44,20 +49,29 @@ __all__ = [
 CAPACITY: Final = 16
 """The most buffers of a report, and the size of QEMU's queue."""
 
+_FLAGS: Final = "flags" / Masked(
+    le16,
+    DescriptorFlag.WRITE | DescriptorFlag.INDIRECT,
+    DescriptorFlag.WRITE,
+    "device-writable",
+)
+BUFFER: Final = Struct(
+    *(_FLAGS if field.name == "flags" else field for field in DESCRIPTOR.subcons)
+)
+"""The declaration of a descriptor: device-writable, and not indirect."""
+
+FORMAT: Final = Struct("descriptors" / RepeatToEnd(BUFFER), "end" / End)
+"""The declaration of a report's descriptors, in the order of the chain."""
+
 CODEC: Final = Codec[Descriptors]("lal-v12", FORMAT, Face(Descriptors, whole="descriptors"))
 
+parse: Final[Callable[[Data], Descriptors]] = CODEC.parse
+"""Parse the descriptors of a report, 16 bytes each.
+
+Raises `ShortInput`, or `UnknownValue` for one that is not device-writable, or indirect.
+"""
 build: Final[Callable[[Descriptors], bytes]] = CODEC.build
-"""Build a table of descriptors. Raises `WrongType`."""
-
-
-def parse(data: Data) -> Descriptors:
-    """Parse the descriptors of a report, 16 bytes each.
-
-    Raises `ShortInput`, or `UnknownValue` for one that is not device-writable, or indirect.
-    """
-    descriptors = CODEC.parse(data)
-    check_direction(descriptors, CODEC.name, writable=True)
-    return descriptors
+"""Build a table of descriptors. Raises `WireError` for what `parse` would refuse."""
 
 
 def buffers(descriptors: Descriptors) -> tuple[Buffer, ...]:

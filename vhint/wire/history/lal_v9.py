@@ -26,12 +26,10 @@ from typing import Any, Final
 
 from construct import Struct
 
-from vhint.wire.codec import Data
 from vhint.wire.history import lal_v8
 from vhint.wire.history.entries import LayoutCodec
 from vhint.wire.history.lal_v8 import IsolatedBlock, IsolatedBlocks
 from vhint.wire.history.layout import BIG, LITTLE, Layout, Numbers
-from vhint.wire.history.leading import at_most
 from vhint.wire.history.profile import (
     Confidence,
     FeatureBit,
@@ -40,7 +38,7 @@ from vhint.wire.history.profile import (
     QueueIndex,
     Quirk,
 )
-from vhint.wire.schema import Bounded, End, Repeat, Reserved, parameter
+from vhint.wire.schema import Bounded, End, OpenEnd, Repeat, Reserved, parameter
 from vhint.wire.source import Face
 
 __all__ = [
@@ -86,7 +84,7 @@ def _as_read(host: Numbers) -> Any:
     return Struct(
         "phys_addr" / host.u64.doc("guest physical address"),
         "count" / host.u32.doc("entries"),
-        "end" / End,
+        "end" / OpenEnd,
     )
 
 
@@ -121,21 +119,18 @@ parse: Final[Callable[..., Request]] = CODEC.parse
 """Parse the 16 bytes of a request as the driver meant it. Raises `WireError`."""
 build: Final[Callable[..., bytes]] = CODEC.build
 """Build the 16 bytes as the driver did. Raises `WireError`."""
+parse_as_read: Final[Callable[..., Request]] = AS_READ_CODEC.parse
+"""Parse a request as QEMU read it, on a host of this layout.
+
+Only the first 12 bytes count: what follows was not looked at. Raises `ShortInput` if there are
+fewer (QEMU then went on with what its variables held).
+"""
 build_as_read: Final[Callable[..., bytes]] = AS_READ_CODEC.build
 """Build 12 bytes that QEMU would read as this request. Raises `WireError`."""
 parse_array: Final[Callable[..., IsolatedBlocks]] = ARRAY_CODEC.parse
 """Parse the memory at a request's address, given its count. Raises `WireError`."""
 build_array: Final[Callable[..., bytes]] = ARRAY_CODEC.build
 """Build the array. Raises `WireError`."""
-
-
-def parse_as_read(data: Data, *, layout: Layout = Layout.LP64_LITTLE) -> Request:
-    """Parse a request as QEMU read it, on a host of this layout.
-
-    Only the first 12 bytes count: what follows was not looked at. Raises `ShortInput` if there are
-    fewer (QEMU then went on with what its variables held).
-    """
-    return AS_READ_CODEC.parse(at_most(data, READ_SIZE, "lal-v9 as read"), layout=layout)
 
 
 PROFILE: Final = Profile(

@@ -6,17 +6,12 @@ from vhint.wire.codec import Data
 from vhint.wire.errors import ShortInput, WrongType
 
 
-def at_most(data: Data, size: int, name: str) -> bytes:
-    """Give the first `size` bytes, or all if there are fewer; raises `WrongType`."""
-    try:
-        return bytes(memoryview(data).cast("B")[:size])
-    except TypeError:
-        raise WrongType("", 0, "bytes", data, format=name) from None
-
-
 def leading_bytes(data: Data, size: int, name: str) -> bytes:
     """Give the first `size` bytes; raises `ShortInput` or `WrongType` in the format's `name`."""
-    head = at_most(data, size, name)
+    try:
+        head = bytes(memoryview(data).cast("B")[:size])
+    except TypeError:
+        raise WrongType("", 0, "bytes", data, format=name) from None
     if len(head) < size:
         raise ShortInput("", 0, f"{size} bytes", len(head), format=name)
     return head

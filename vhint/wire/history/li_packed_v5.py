@@ -33,7 +33,7 @@ from vhint.wire.history.interpreted import InterpretedCodec
 from vhint.wire.history.layout import LITTLE, Layout, Numbers, known_layout
 from vhint.wire.history.li_response import Command, Flag, Request, build_request, parse_request
 from vhint.wire.history.profile import Confidence, FeatureBit, Message, Profile, Quirk
-from vhint.wire.schema import BitFields, Bits, End, RepeatToEnd
+from vhint.wire.schema import BitFields, Bits, RepeatToEnd
 
 __all__ = [
     "FORMATS",
@@ -79,7 +79,7 @@ FORMATS: Final = {
     layout: Struct(
         "header" / li_response.header(layout.native),
         "records" / RepeatToEnd(record),
-        "end" / End,
+        "end" / li_response.END,
     )
     for layout, record in RECORDS.items()
 }
@@ -135,7 +135,6 @@ def _to_face(values: Any) -> Response:
         Record(record["head"]["start_pfn"], record["head"]["page_shift"], record["bits"])
         for record in values["records"]
     )
-    li_response.check_data_len(head, _size(records))
     return Response(head["cmd"], head["flag"], head["id"], records)
 
 

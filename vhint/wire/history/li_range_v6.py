@@ -31,7 +31,7 @@ from vhint.wire.history.interpreted import InterpretedCodec
 from vhint.wire.history.layout import LITTLE, Layout, known_layout
 from vhint.wire.history.li_response import Command, Flag, Request, build_request, parse_request
 from vhint.wire.history.profile import Confidence, FeatureBit, Message, Profile, Quirk
-from vhint.wire.schema import BitFields, End, RepeatToEnd, le64
+from vhint.wire.schema import BitFields, RepeatToEnd, le64
 
 __all__ = [
     "FORMAT",
@@ -60,7 +60,7 @@ RANGE: Final = Struct(
 """The declaration of a range."""
 
 FORMAT: Final = Struct(
-    "header" / li_response.header(LITTLE), "ranges" / RepeatToEnd(RANGE), "end" / End
+    "header" / li_response.header(LITTLE), "ranges" / RepeatToEnd(RANGE), "end" / li_response.END
 )
 """The declaration of a response."""
 
@@ -99,13 +99,10 @@ class Response:
 def _to_face(values: Any) -> Response:
     head = values["header"]
     ranges = []
-    words = 0
     for item in values["ranges"]:
         is_short = item["pages"] is None
         pages = item["head"]["pages"] if is_short else item["pages"]
         ranges.append(PageRange(item["head"]["pfn"], pages))
-        words += 1 if is_short else 2
-    li_response.check_data_len(head, 8 * words)
     return Response(head["cmd"], head["flag"], head["id"], tuple(ranges))
 
 

@@ -20,10 +20,10 @@ from typing import Any, Final
 from construct import Struct
 
 from vhint.wire.codec import Codec, Data
-from vhint.wire.errors import WrongLength, WrongType
+from vhint.wire.errors import WrongType
 from vhint.wire.history.layout import LITTLE, Numbers
 from vhint.wire.history.profile import FeatureBit, QueueIndex
-from vhint.wire.schema import BitFields, End, le16, le64
+from vhint.wire.schema import BitFields, CountedEnd, End, le16, le64
 from vhint.wire.source import Face
 
 
@@ -54,6 +54,9 @@ def header(numbers: Numbers) -> Any:
 
 HEADER_SIZE: Final = int(header(LITTLE).sizeof())
 """The size of the header in bytes: 8."""
+
+END: Final = CountedEnd("header", "data_len", HEADER_SIZE)
+"""The declaration of the end of a response."""
 
 REQUEST_FORMAT: Final = Struct(
     "cmd" / le16, *(f"reserved{i}" / le16 for i in range(3)), "param" / le64, "end" / End
@@ -89,12 +92,6 @@ QUEUES: Final = (
     QueueIndex("deflate", 1, "the driver"),
     QueueIndex("host request", 3, "the driver, which gives both features up without STATS_VQ"),
 )
-
-
-def check_data_len(head: Any, following: int) -> None:
-    """Raise `WrongLength` if a header's `data_len` is not the number of bytes that follow it."""
-    if head["data_len"] != following:
-        raise WrongLength("header.data_len", 0, f"{following}, as many follow", head["data_len"])
 
 
 def items(value: Any, cls: type[Any], path: str) -> list[Any]:

@@ -6,15 +6,6 @@ import pytest
 
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
-from vhint_conformance.fuzz.compiling import described
-from vhint_conformance.fuzz.moves import Move
-from vhint_conformance.fuzz.options import Options
-from vhint_conformance.fuzz.playing import play, setting_of
-from vhint_conformance.fuzz.search import drawn
-from vhint_conformance.verdict import Failed
-
-PROGRAMS = 12
-MOVES = 30
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -41,21 +32,6 @@ def test_random(bench: Bench, number: int) -> None:
 
     What fails here `vhint fuzz` finds too, and shrinks to a few moves.
     """
-    setting = setting_of(bench)
-    seed = bench.rng.getrandbits(32) + number
-    bench.observations["fuzz"] = f"--seed {seed} --examples {PROGRAMS} --steps {MOVES}"
+    from vhint_conformance.fuzz.judging import judge  # the one case that takes Hypothesis
 
-    failed: list[Failed] = []
-
-    def use(moves: list[Move]) -> None:
-        if failed:
-            raise failed[0]  # Hypothesis asks again, but this device has lost its innocence
-        bench.observations["program"] = described(moves)
-        try:
-            play(bench, moves, setting)
-        except Failed as failure:
-            failed.append(failure)
-            raise
-
-    drawn(Options(seed, PROGRAMS, MOVES), use, shrink=False)
-    del bench.observations["program"]
+    judge(bench, number)

@@ -9,6 +9,7 @@ from vhint.guest.hinting import Generation, Hinting, HintWorker
 from vhint.guest.profiles.hint_format import HintFormat
 from vhint_conformance.case import Role
 from vhint_conformance.model.reference_guest import Mutation
+from vhint_conformance.variants import Rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class GuestMutant:
 
     `requirement` is what it breaks in the first place, `also` what the same fault shows as on
     other ways; `machine` names the state machine that finds it, `bugs` the faults of the register
-    that it re-enacts.
+    that it re-enacts, `rings` the format of rings with which it is judged.
     """
 
     name: str
@@ -27,6 +28,7 @@ class GuestMutant:
     mutation: Mutation
     also: tuple[str, ...] = ()
     bugs: tuple[str, ...] = ()
+    rings: tuple[Rings, ...] = (Rings.SPLIT,)
 
     @property
     def role(self) -> Role:

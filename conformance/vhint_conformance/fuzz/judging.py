@@ -1,0 +1,36 @@
+"""Judging a bench by a few random programs: what a case does with the searcher."""
+
+from __future__ import annotations
+
+from vhint_conformance.bench import Bench
+from vhint_conformance.fuzz.compiling import described
+from vhint_conformance.fuzz.moves import Move
+from vhint_conformance.fuzz.options import Options
+from vhint_conformance.fuzz.playing import play, setting_of
+from vhint_conformance.fuzz.search import drawn
+from vhint_conformance.verdict import Failed
+
+PROGRAMS = 12
+MOVES = 30
+
+
+def judge(bench: Bench, number: int) -> None:
+    """Play some programs; raise `Failed` at the first violation.  `number` tells calls apart."""
+    setting = setting_of(bench)
+    seed = bench.rng.getrandbits(32) + number
+    bench.observations["fuzz"] = f"--seed {seed} --examples {PROGRAMS} --steps {MOVES}"
+
+    failed: list[Failed] = []
+
+    def use(moves: list[Move]) -> None:
+        if failed:
+            raise failed[0]  # Hypothesis asks again, but this device has lost its innocence
+        bench.observations["program"] = described(moves)
+        try:
+            play(bench, moves, setting)
+        except Failed as failure:
+            failed.append(failure)
+            raise
+
+    drawn(Options(seed, PROGRAMS, MOVES), use, shrink=False)
+    del bench.observations["program"]

@@ -1,0 +1,61 @@
+"""Mutants and sound oddities as targets: `mutant:NAME` and `sound:NAME`.
+
+Hundreds of classes hang on them, so this is imported only where such a name is meant or listed.
+"""
+
+from __future__ import annotations
+
+from vhint_conformance.mutants import MUTANTS, SOUND, BusMutant
+from vhint_conformance.mutants.guest import GUEST_MUTANTS
+from vhint_conformance.targets.base import Target
+from vhint_conformance.targets.driver import DriverTarget
+from vhint_conformance.targets.on_bus import BusTarget, wiring_of
+from vhint_conformance.targets.reference import LoopbackTarget
+from vhint_conformance.targets.reference_driver import GuestTarget
+from vhint_conformance.variants import RING_VARIANTS, Rings, Variant
+
+MUTANT = "mutant"
+
+
+def known() -> dict[str, str]:
+    """Return every name with a line about it."""
+    return {
+        f"{MUTANT}:{mutant.name}": mutant.summary
+        for family in (MUTANTS, GUEST_MUTANTS)
+        for mutant in family.values()
+    } | {sound.target: sound.summary for sound in SOUND.values() if sound.make_device}
+
+
+def device(name: str) -> Target | None:
+    """Return the device of that name, if there is one."""
+    family, _, rest = name.partition(":")
+    if family == MUTANT and rest in MUTANTS:
+        mutant = MUTANTS[rest]
+        if isinstance(mutant, BusMutant):
+            variants = _variants(mutant.rings)
+            return BusTarget(name, wiring_of(mutant.kind), mutant.summary, variants)
+        return LoopbackTarget(
+            name,
+            mutant.make_device,
+            mutant.summary,
+            host_page=mutant.host_page,
+            variants=_variants(mutant.rings),
+        )
+    sound = SOUND.get(rest)
+    if family == MUTANT or sound is None or sound.make_device is None:
+        return None
+    return LoopbackTarget(name, sound.make_device, sound.summary, host_page=sound.host_page)
+
+
+def driver(name: str) -> DriverTarget | None:
+    """Return the driver of that name, if there is one."""
+    family, _, rest = name.partition(":")
+    if family != MUTANT or rest not in GUEST_MUTANTS:
+        return None
+    found = GUEST_MUTANTS[rest]
+    return GuestTarget(name, found.summary, found.mutation, variants=_variants(found.rings))
+
+
+def _variants(rings: tuple[Rings, ...]) -> tuple[Variant, ...]:
+    """Return the variants of a mutant that is judged with these rings."""
+    return tuple(each for each in RING_VARIANTS if each.rings in rings)
