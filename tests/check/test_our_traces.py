@@ -8,6 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.check.plays import PLAYS, judged, record, traces
+from vhint.spans import Span
+from vhint.trace.events import (
+    Event,
+    FeaturesAccepted,
+    Offered,
+    Settled,
+    StatusRead,
+    StatusWritten,
+)
+from vhint.trace.recorder import Recorder, to_json
+from vhint.wire.features import Feature, Features
+from vhint.wire.status import DeviceStatus
 from vhint_conformance.case import Role
 from vhint_conformance.check.judge import NoTrace
 from vhint_conformance.check.result import TraceVerdict
@@ -94,6 +106,26 @@ def test_what_the_recorder_found_beside_the_trace_is_a_doubt(trace: bytes) -> No
     assert found.verdict is UNDETERMINED
     assert "hint.device.cookie-echoed" in found.doubts[0].reason
     assert judged(b"".join(lines), select=["ring.device.*"]).verdict is HOLDS
+
+
+def test_a_device_may_ask_for_a_reset_after_a_malformed_chain() -> None:
+    """Whether it did is not told if the driver never looked; either way it may."""
+    recorder = Recorder()
+    bits = Features.of(Feature.VERSION_1, Feature.PAGE_REPORTING).bits
+    for event in (FeaturesAccepted(bits), StatusWritten(DeviceStatus.LIVE)):
+        recorder.emit(event)
+    page = (Span(0x5000, 4096),)
+    recorder.emit(Offered("reporting", 0, 0, (), (), (), valid=False))
+    recorder.emit(Offered("reporting", 1, 1, (), page, page))
+    assert judged(written(recorder, Settled())).verdict is HOLDS
+    found = judged(written(recorder, StatusRead(DeviceStatus.LIVE), Settled()))
+    assert found.verdict is VIOLATED
+    assert found.findings[0].violation.requirement == "reporting.device.use-every-buffer"
+
+
+def written(recorder: Recorder, *more: Event) -> bytes:
+    events = [*recorder.events, *more]
+    return "".join(f"{to_json(n, event)}\n" for n, event in enumerate(events)).encode()
 
 
 # Traces that are not whole

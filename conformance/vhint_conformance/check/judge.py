@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import BinaryIO, Final
 
 from vhint_conformance.case import Role
 from vhint_conformance.check import ftrace, qemu
 from vhint_conformance.check.ftrace import Ftrace
 from vhint_conformance.check.monitors import OF_MEMORY, monitors
-from vhint_conformance.check.native import NativeTrace, before, fits
+from vhint_conformance.check.native import NativeTrace, before, meaning
 from vhint_conformance.check.qemu import QemuLog
 from vhint_conformance.check.result import Doubt, Finding, Result, TraceVerdict
-from vhint_conformance.check.states import Guess, Placed, State, StateSet, Told
+from vhint_conformance.check.states import Guess, State, StateSet, Told
 from vhint_conformance.selection import HasLevel, Level, level_of, matches
 
 START: Final = 1 << 16
@@ -104,11 +105,7 @@ def _native(
             states = _states(trace.guesses(legacy=legacy), role, counts)
             states.step(line, before)
         number += 1
-
-        def meaning(guess: Guess, placed: Placed = (place, event)) -> list[Placed] | None:
-            return [placed] if fits(guess, placed[1]) else None
-
-        states.step(line, meaning)
+        states.step(line, partial(meaning, place=place, event=event))
     if states is None:
         raise NoTrace(trace.problem or "it holds no event")
     settled = trace.settled and not trace.problem
@@ -126,8 +123,8 @@ def _qemu(
 ) -> Result:
     states = _states(log.guesses(legacy=legacy), role, counts)
     number = 0
-    for line, meaning in log.steps():
-        states.step(line, meaning)
+    for line, events in log.steps():
+        states.step(line, events)
         number += 1
     if role is Role.DRIVER and not log.has_registers:
         states = _states(log.guesses(legacy=legacy), role, counts)  # nothing of it can be judged
