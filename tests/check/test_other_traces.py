@@ -71,6 +71,16 @@ def test_a_driver_that_sets_its_queues_up_before_features_ok() -> None:
     assert "virtio.driver.initialisation-order" in slugs(found)
 
 
+def test_a_driver_is_not_blamed_for_what_the_log_does_not_name() -> None:
+    """The pages of the balloon are not in the log, so `actual` may be anything."""
+    actual = b"virtio_mmio_write_offset virtio_mmio_write offset 0x104 value 0x1\n"
+    poison = b"virtio_mmio_write_offset virtio_mmio_write offset 0x10c value 0xaa\n"
+    lines = LOG.splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b"0x70 value 0xf" in line)
+    log = b"".join([*lines[:at], poison, *lines[at:], actual])
+    assert judged(log, role=Role.DRIVER).findings == ()
+
+
 def test_lines_with_a_time_and_of_others() -> None:
     stamped = b"".join(b"77@1700000000.000001:" + line for line in LOG.splitlines(keepends=True))
     assert judged(stamped).events == judged(LOG).events

@@ -225,7 +225,7 @@ class QemuLog:
             bits = (accepted if known else offered).bits
             told: list[Event] = [FeaturesAccepted(bits)]
             if self.role is Role.DRIVER:  # what it has accepted is taken to have been offered
-                told.insert(0, FeaturesOffered(bits))
+                told.insert(0, FeaturesOffered(bits | 1 << Feature.PAGE_POISON))
             return [*(told if wants else ()), StatusWritten(value)]
 
         return events
