@@ -136,6 +136,7 @@ enum {
 	RANGES_MAX = 64 * HINT_MAX_COUNT,	   /* every other bit of the longest bitmap */
 	QUEUE_SIZE_MAX = 32768,
 	CHAIN_MAX = 1024, /* descriptors, those of an indirect table among them */
+	INFLATE_MAX = 4 << 20, /* bytes of page numbers: 4 GiB of pages; more stay as they are */
 	REGIONS_MAX = 8,
 };
 
@@ -290,12 +291,12 @@ static void *ring_part(const struct device *device, uint64_t user, uint64_t leng
 {
 	for (size_t i = 0; i < device->region_count; i++) {
 		const struct region *region = &device->regions[i];
-		uint64_t size = region->guest.last - region->guest.first; /* less one */
-		if (user < region->user || user - region->user > size)
+		uint64_t last = region->guest.last - region->guest.first;
+		if (user < region->user || user - region->user > last)
 			continue;
 		uint64_t offset = user - region->user;
 		uint8_t *at = region->at + offset;
-		if (length - 1 > size - offset || (uintptr_t)at % align != 0)
+		if (length - 1 > last - offset || (uintptr_t)at % align != 0)
 			return NULL;
 		return at;
 	}
@@ -563,9 +564,9 @@ static uint32_t serve_inflate(struct device *device)
 		}
 		merge_ranges(device);
 		discard_ranges(device);
-		if (got < sizeof(pfns))
-			return 0;
 		offset += got;
+		if (got < sizeof(pfns) || offset >= INFLATE_MAX)
+			return 0;
 	}
 }
 
