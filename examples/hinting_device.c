@@ -175,8 +175,7 @@ struct segment {
 };
 
 struct chain {
-	uint16_t head;
-	size_t readables, writables;	      /* numbers of segments */
+	size_t readables, writables;	    /* numbers of segments */
 	struct segment segments[CHAIN_MAX]; /* the readable ones come first */
 };
 
@@ -388,7 +387,6 @@ static bool walk_indirect(const struct device *device, struct chain *chain,
 static bool walk(const struct device *device, const struct ring *ring, const struct parts *parts,
 		 struct chain *chain, uint16_t head)
 {
-	chain->head = head;
 	chain->readables = chain->writables = 0;
 	for (uint32_t i = head, steps = 0; steps < ring->size; steps++) {
 		struct vring_desc desc;
