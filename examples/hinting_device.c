@@ -906,8 +906,11 @@ static bool runnable(const struct device *device, size_t index)
 
 	if (!live(device) || (device->features & needs) != needs)
 		return false;
-	/* Chains can wait since before DRIVER_OK. Without STATUS the first kick stands for it. */
-	if (ring->kick < 0 || (!ring->kicked && !speaks(device, P_STATUS)))
+	/*
+	 * Chains can wait since before DRIVER_OK. Without STATUS the first kick stands for it, but
+	 * a ring that ran before may have had its kick.
+	 */
+	if (ring->kick < 0 || (!speaks(device, P_STATUS) && !ring->kicked && ring->next == 0))
 		return false;
 	bool enabled = ring->enabled || !(device->features & BIT(F_PROTOCOL_FEATURES));
 	return enabled && ring->size > 0 && ring->addressed && !ring->broken;
@@ -1047,13 +1050,13 @@ static bool set_owner(struct device *device, struct message *message)
 	return true; /* there is nothing to own beyond the connection */
 }
 
-/* A set that cannot be worked with is taken all the same: FEATURES_OK is where that shows. */
+/* With STATUS a set that cannot be worked with is taken too: FEATURES_OK is where that shows. */
 static bool set_features(struct device *device, struct message *message)
 {
 	if (speaks(device, P_STATUS) && device->status & S_FEATURES_OK)
 		return message->payload.u64 == device->features; /* they are final */
 	device->features = message->payload.u64;
-	return true;
+	return speaks(device, P_STATUS) || features_acceptable(device->features);
 }
 
 static bool set_protocol_features(struct device *device, struct message *message)
