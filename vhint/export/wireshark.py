@@ -245,7 +245,7 @@ def _with_payloads(chosen: tuple[Format, ...]) -> tuple[Format, ...]:
     """Add the formats of the payloads of whole messages, and put these last: they refer to them."""
     found = [each for each in chosen if not each.payload]
     messages = [each for each in chosen if each.payload]
-    known = {each.tree: each for each in reversed(catalogue().values())}
+    known = {each.tree: each for each in reversed(tuple(catalogue().values()))}
     there = {each.tree for each in found}
     for message in messages:
         for tree in message.payload.all if message.payload else ():

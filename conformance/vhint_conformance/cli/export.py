@@ -50,7 +50,7 @@ Examples:
 @click.option(
     "--strace",
     "log",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="LOG",
     help="With --to pcap: the vhost-user messages that strace has seen, instead of vectors.",
 )
