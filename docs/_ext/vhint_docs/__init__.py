@@ -15,6 +15,7 @@ from vhint_docs import (
     pages,
     registers,
     requirements,
+    sample_report,
     sequence,
     signatures,
     states,
@@ -39,6 +40,7 @@ PARTS = (
     wire,
     states,
     sequence,
+    sample_report,
 )
 
 
