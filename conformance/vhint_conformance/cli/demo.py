@@ -129,7 +129,13 @@ def demo(
     First one guest allocates memory, touches it and frees it, as the talk's test application does.
     Then guests that do the same are started one after another until the budget has no room for one
     more.  No root and no KVM are needed.  Ctrl-C ends it; what was seen so far is shown.
-    """
+
+    \b
+    For example:
+      vhint demo
+      vhint demo --guests 0 --guest simulated
+      vhint demo --chart memory.svg --json memory.json
+    """  # noqa: D301 - click wants the character itself
     modes = tuple(Mode) if hinting == "both" else (Mode(hinting),)
     plan = Plan(size=size, budget=budget, guests=guests, modes=modes, seed=seed)
     chosen, remark = choose(kind)

@@ -44,7 +44,7 @@ def report(
       0  done; with --diff: nothing fails that did not fail before
       1  with --diff: a case fails newly
       2  wrong usage, or a file that cannot be read or written
-      4  with --diff: nothing fails newly, but a case is no longer settled, or was not run
+      4  with --diff: nothing fails newly, but a case is no longer settled
 
     \b
     For example:
