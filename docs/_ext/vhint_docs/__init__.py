@@ -16,6 +16,7 @@ from vhint_docs import (
     pages,
     registers,
     requirements,
+    sample_report,
     sequence,
     signatures,
     states,
@@ -41,6 +42,7 @@ PARTS = (
     wire,
     states,
     sequence,
+    sample_report,
 )
 
 
