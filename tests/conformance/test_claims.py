@@ -19,7 +19,10 @@ from vhint_conformance import runner, statement
 from vhint_conformance.case import Case, Role
 from vhint_conformance.cli.main import vhint_command
 from vhint_conformance.collection import UsageError
+from vhint_conformance.report import json_report, markdown, sarif
+from vhint_conformance.report.html import page
 from vhint_conformance.report.json_report import SCHEMA_FILE
+from vhint_conformance.report.load import load as load_report
 from vhint_conformance.report.model import ExitStatus, Report
 from vhint_conformance.runner import RunOptions
 from vhint_conformance.statement.claims import why_not
@@ -289,3 +292,18 @@ def test_a_broken_statement_is_wrong_usage(state: Write) -> None:
 def test_who_cannot_be_drafted(words: list[str], complaint: str) -> None:
     result = vhint("ics", *words)
     assert complaint in str(result.exception)
+
+
+def test_every_form_of_a_report_names_what_is_claimed_too_much(
+    state: Write, tmp_path: Path
+) -> None:
+    path = state(lambda value: value["features"].append("IN_ORDER"))
+    report = judge(path)
+    saved = tmp_path / "saved.json"
+    saved.write_text(json_report.dumps(report))
+    again = load_report(saved)
+    assert again.comparison == report.comparison
+    assert again.statement == report.statement
+    assert again.exit_status is ExitStatus.VIOLATED
+    for form in (markdown, page, sarif):
+        assert "IN_ORDER (bit 35) is claimed, and the target does not" in form.dumps([again])

@@ -345,7 +345,7 @@ class UsesStrangers(Device):
 
     def complete(self, name: Queue, line: Line, head: int, length: int) -> None:
         if name is Queue.INFLATE and self._status and line.ring.pending > 20:
-            self.context.memory.discard(Span(25 << 20, PAGE))
+            self.context.memory.discard(Span(15 << 20, PAGE))
         super().complete(name, line, head, length)
 
 

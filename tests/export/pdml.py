@@ -37,7 +37,7 @@ def dissect(
     )
     said = [line for line in done.stderr.splitlines() if "Running as user" not in line]
     assert (done.returncode, said) == (0, [])
-    return list(ElementTree.fromstring(done.stdout))
+    return list(ElementTree.fromstring(done.stdout))  # noqa: S314 - of tshark
 
 
 def read(packet: ElementTree.Element, case: Case) -> Values | Refusal:

@@ -25,9 +25,9 @@ class About:
 
 
 def about(docstring: str | None) -> About:
-    """Read a docstring.
+    r"""Read a docstring.
 
-    >>> about("The ring.\\n\\nSource: VIRTIO 1.4, 2.7 Split Virtqueues. All are little-endian.")
+    >>> about("The ring.\n\nSource: VIRTIO 1.4, 2.7 Split Virtqueues. All are little-endian.")
     About(text='The ring.', source='VIRTIO 1.4, 2.7 Split Virtqueues')
     """
     paragraphs = [
