@@ -8,6 +8,7 @@ from vhint_docs import (
     api,
     domain,
     evidence,
+    harness,
     models,
     mutants,
     names,
@@ -37,6 +38,7 @@ PARTS = (
     mutants,
     models,
     wire,
+    harness,
     states,
     sequence,
 )
