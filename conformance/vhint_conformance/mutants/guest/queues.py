@@ -10,6 +10,7 @@ from vhint.guest.driver import Request
 from vhint.guest.port import RingPort
 from vhint.guest.requests import Draft
 from vhint.ring import SplitDriverQueue
+from vhint.ring.split_driver import Completion
 from vhint.spans import PAGE, Span
 from vhint.wire import pfn_array, vring
 from vhint.wire.pfn_array import PfnArray
@@ -144,6 +145,19 @@ class FlagBesideEvent(SplitDriverQueue):
         """Look at both."""
         flag = self.memory.load16(self.layout.used) & vring.USED_NO_NOTIFY
         return super().kick_needed() and not flag
+
+
+class StrayIdTaken(SplitDriverQueue):
+    """Takes a used id that is nobody's for the chain that was added first."""
+
+    def collect(self) -> Completion | None:
+        """Believe it."""
+        found = super().collect()
+        if found is None or found.known or not self._chains:
+            return found
+        first = next(iter(self._chains))
+        self._free.extend(reversed(self._chains.pop(first)))
+        return Completion(first, found.length, True)
 
 
 class AlwaysIndirect(RingPort):
@@ -358,6 +372,9 @@ MUTANTS = (
     _mutant("no-notify-with-events", "obeys NO_NOTIFY although EVENT_IDX was negotiated",
             ("ring.driver.event-idx-flag-ignored", "ring.driver.kick-at-avail-event"),
             with_rings(FlagBesideEvent), ("N13",)),
+    _mutant("stray-id-taken", "takes a used id that is nobody's for its first chain",
+            ("ring.driver.used-id-checked", "balloon.driver.acknowledgement-matched"),
+            with_rings(StrayIdTaken)),
     _mutant("queue-numbers-fixed", "numbers queues as the standard lists them, not the device",
             ("balloon.driver.queue-map-follows-device", "balloon.driver.absent-queue-not-used",
              "hint.driver.queue-index", "virtio.driver.initialisation-order"),
