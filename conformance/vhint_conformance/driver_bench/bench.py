@@ -338,12 +338,12 @@ class DriverBench:
         """Change num_pages."""
         self.device.change("num_pages", pages)
 
-    def command(self, value: int) -> None:
-        """Change free_page_hint_cmd_id."""
+    def command(self, value: int, *, quiet: bool = False) -> None:
+        """Change free_page_hint_cmd_id, and say so unless that comes later (`quiet`)."""
         for monitor in self.monitors:
             if isinstance(monitor, CommandRules):
                 monitor.shown(value)
-        self.device.change("free_page_hint_cmd_id", value)
+        (self.device.store if quiet else self.device.change)("free_page_hint_cmd_id", value)
 
     def commands_settled(self) -> None:
         """Say that the driver has had time to read the command id."""

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from vhint.guest import requests
 from vhint.guest.driver import Request
+from vhint.guest.initialise import ReadConfig
 from vhint.guest.port import RingPort
 from vhint.guest.requests import Draft
 from vhint.ring import SplitDriverQueue
 from vhint.ring.split_driver import Completion
 from vhint.spans import PAGE, Span
-from vhint.wire import pfn_array, vring
+from vhint.wire import config, pfn_array, vring
 from vhint.wire.pfn_array import PfnArray
 from vhint.wire.queues import Queue, QueueMode
 from vhint.wire.statistics import Statistic
@@ -184,6 +185,16 @@ class LimitIgnored(RingPort):
         """Read a larger one."""
         value = super().read_config(field)
         return value * 64 if field == "hint_max_count" else value
+
+
+class ReadsByBytes(RingPort):
+    """Reads the fields of configuration byte by byte."""
+
+    def read_config(self, field: str) -> int:
+        """Put a value together from what was there at four times."""
+        at, size = config.field_offset(field), config.field_size(field)
+        parts = [int(self._perform(ReadConfig(at + each, 1)) or 0) for each in range(size)]
+        return int.from_bytes(bytes(parts), "little")
 
 
 class CommandsBigEndian(RingPort):
@@ -382,6 +393,9 @@ MUTANTS = (
     _mutant("hint-limit-ignored", "sends more entries than the device takes",
             ("hint-pfn.driver.count-within-limit", "hint.driver.config-limits-read",
              "hint-bitmap.driver.count-within-limit"), redrafting(LimitIgnored), ("L11",)),
+    _mutant("config-read-by-bytes", "reads the fields of configuration byte by byte",
+            ("virtio.driver.config-not-atomic", "virtio.driver.config-access-width",
+             "free-page-hint.driver.current-id-read"), redrafting(ReadsByBytes)),
     _mutant("command-big-endian", "sends command ids most significant byte first",
             ("free-page-hint.driver.id-little-endian", "free-page-hint.driver.current-id-read"),
             redrafting(CommandsBigEndian), ("L2",)),
