@@ -1378,7 +1378,7 @@ static bool reply(struct device *device, struct message *message, uint32_t size)
 static bool handle(struct device *device, struct message *message)
 {
 	uint32_t request = message->header.request;
-	bool wants_ack = message->header.flags & FLAG_NEED_REPLY && speaks(device, P_REPLY_ACK);
+	bool asks = message->header.flags & FLAG_NEED_REPLY;
 	const struct handler *handler = &(const struct handler){0};
 
 	if (request < ARRAY_SIZE(handlers))
@@ -1390,7 +1390,8 @@ static bool handle(struct device *device, struct message *message)
 		return reply(device, message,
 			     handler->answers == ANY ? message->header.size
 						     : (uint32_t)handler->answers);
-	if (!wants_ack)
+	/* Looked at now: Linux asks already in the message that sets REPLY_ACK. */
+	if (!asks || !speaks(device, P_REPLY_ACK))
 		return good;
 	message->payload.u64 = good ? 0 : 1;
 	return reply(device, message, sizeof(message->payload.u64));

@@ -59,7 +59,9 @@ def mutants(count: int, seed: int = 1) -> tuple[Case, ...]:
     return tuple(_mutant(rng, seeds[place], *place, n) for n, place in _cycle(places, count))
 
 
-def _cycle(places: list[tuple[str, Layout | None]], count: int) -> Iterator[tuple[int, tuple[str, Layout | None]]]:
+def _cycle(
+    places: list[tuple[str, Layout | None]], count: int
+) -> Iterator[tuple[int, tuple[str, Layout | None]]]:
     for n in range(count):
         yield n, places[n % len(places)]
 

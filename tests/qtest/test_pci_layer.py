@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.qtest.fake_pc import FakePc, ModernFunction
 from vhint.host import DeviceOptions
 from vhint.ring import GuestMemory, SplitLayout
 from vhint.transport.interface import TransportError
@@ -16,6 +15,8 @@ from vhint.transport.qtest.pci_config import ConfigSpace
 from vhint.transport.qtest.pci_legacy import LegacyPciTransport
 from vhint.wire import pci
 from vhint.wire.virtio_pci import StructureKind
+from vhint_conformance.bus import ModernFunction, Pc
+from vhint_conformance.mutants.device.bus import NoDeviceConfig
 
 COMMON, NOTIFY, ISR, DEVICE = 0x40, 0xA0, 0x60, 0x80
 """Where the fake function has its capabilities."""
@@ -37,7 +38,7 @@ def function(memory: GuestMemory) -> Iterator[ModernFunction]:
 def test_the_function_is_found_placed_and_driven(
     function: ModernFunction, memory: GuestMemory
 ) -> None:
-    transport = PciTransport(FakePc(function, slot=7), memory)
+    transport = PciTransport(Pc(function, slot=7), memory)
     assert transport.config.device == 7
     assert transport.device_id() == 5
     assert transport.structures.multiplier == 4
@@ -58,20 +59,20 @@ def test_a_slot_without_a_function_and_other_vendors_are_passed_over(
 ) -> None:
     function.set("vendor", 0x8086)
     with pytest.raises(TransportError, match=r"vendor 0x1af4 on bus 0, seen vendors 0x8086"):
-        PciTransport(FakePc(function), memory)
+        PciTransport(Pc(function), memory)
 
 
 def test_a_bridge_is_no_device(function: ModernFunction, memory: GuestMemory) -> None:
     function.set("header_type", 0x81)
     with pytest.raises(TransportError, match="bridge"):
-        PciTransport(FakePc(function), memory)
+        PciTransport(Pc(function), memory)
 
 
 def test_a_modern_device_has_no_legacy_interface(
     function: ModernFunction, memory: GuestMemory
 ) -> None:
     with pytest.raises(TransportError, match="0x1045 has no legacy interface"):
-        LegacyPciTransport(FakePc(function), memory)
+        LegacyPciTransport(Pc(function), memory)
 
 
 Change = Callable[[ModernFunction], None]
@@ -176,7 +177,7 @@ def test_a_function_that_cannot_be_is_refused(
     change, message = HOSTILE[name]
     change(function)
     with pytest.raises(TransportError, match=message):
-        PciTransport(FakePc(function), memory)
+        PciTransport(Pc(function), memory)
 
 
 def test_the_first_of_two_structures_counts_and_unknown_ones_are_passed_over(
@@ -185,24 +186,25 @@ def test_the_first_of_two_structures_counts_and_unknown_ones_are_passed_over(
     after = function.config[DEVICE + 1]
     function.config[DEVICE + 1] = 0xE0
     function.put_capability(0xE0, StructureKind.COMMON, 4, 0x100, 0x40, 16, after)
-    transport = PciTransport(FakePc(function), memory)
+    transport = PciTransport(Pc(function), memory)
     assert transport.structures.common.length == 0x1000
     function.config[0xE0 + 3] = 0x77  # a kind that nobody has named
-    assert PciTransport(FakePc(function), memory).structures.isr.length == 0x1000
+    assert PciTransport(Pc(function), memory).structures.isr.length == 0x1000
 
 
 def test_a_queue_that_is_notified_outside_is_refused(
-    function: ModernFunction, memory: GuestMemory
+    function: ModernFunction, memory: GuestMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transport = PciTransport(FakePc(function), memory)
+    transport = PciTransport(Pc(function), memory)
     transport.notify(3)
+    monkeypatch.setattr(function, "notify_off", lambda index: index)
     with pytest.raises(TransportError, match="the notifications: expected an access within 0x1000"):
         transport.notify(0x400)
 
 
 def test_without_a_device_configuration_it_reads_as_zeros(memory: GuestMemory) -> None:
-    function = ModernFunction(memory, DeviceOptions(), "no-device-config")
-    transport = PciTransport(FakePc(function), memory)
+    function = NoDeviceConfig(memory, DeviceOptions())
+    transport = PciTransport(Pc(function), memory)
     assert transport.structures.device is None
     assert transport.read_config(0, 8) == bytes(8)
     transport.write_config(4, b"\1\0\0\0")
@@ -213,7 +215,7 @@ def test_config_beyond_the_end_is_zeros_and_never_accessed(
     function: ModernFunction, memory: GuestMemory
 ) -> None:
     put(DEVICE, StructureKind.DEVICE, 4, 0x2000, 10)(function)
-    pc = FakePc(function)
+    pc = Pc(function)
     transport = PciTransport(pc, memory)
     function.device.write_config(4, b"\1\2\3\4")
     pc.accesses.clear()
@@ -228,7 +230,7 @@ def test_configuration_is_accessed_within_its_bounds(
     function: ModernFunction, offset: int, size: int
 ) -> None:
     with pytest.raises(TransportError, match="aligned access within 256 bytes"):
-        ConfigSpace(FakePc(function), 3).read(size, offset)
+        ConfigSpace(Pc(function), 3).read(size, offset)
 
 
 def test_a_register_of_64_bits_needs_two(function: ModernFunction) -> None:
@@ -241,17 +243,17 @@ def test_a_register_of_64_bits_needs_two(function: ModernFunction) -> None:
         [0xFF, 0, 0, 0]
     )
     with pytest.raises(TransportError, match="BAR 5: a register of 64 bits without a second half"):
-        place_bars(ConfigSpace(FakePc(function), 3))
+        place_bars(ConfigSpace(Pc(function), 3))
 
 
 def test_a_size_that_is_no_power_of_two_is_refused(function: ModernFunction) -> None:
     at = pci.HEADER_FIELDS["bar1"][0]
     function.fixed[at : at + 4] = b"\xff\xaf\xff\x0f"
     with pytest.raises(TransportError, match="BAR 1: expected a power of two"):
-        place_bars(ConfigSpace(FakePc(function), 3))
+        place_bars(ConfigSpace(Pc(function), 3))
 
 
 def test_more_than_there_is_room_for_is_refused(function: ModernFunction) -> None:
     rooms = Rooms(Room("memory space", 0x1000, 0x3000), Room("port space", 0, 0))
     with pytest.raises(TransportError, match="0x4000 bytes of memory space are more"):
-        place_bars(ConfigSpace(FakePc(function), 3), rooms)
+        place_bars(ConfigSpace(Pc(function), 3), rooms)

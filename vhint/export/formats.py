@@ -1,4 +1,4 @@
-"""The formats as generators see them: those of `vhint.wire.formats`, with a tree for each layout."""
+"""The formats as generators see them: those of `vhint.wire.formats`, with trees of fields."""
 
 from __future__ import annotations
 

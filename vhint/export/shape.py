@@ -102,9 +102,18 @@ class Array:
     docs: str = ""
 
     @property
+    def plain(self) -> Number | None:
+        """The number that an element is, or None if it has fields."""
+        match self.element:
+            case (Number(name="") as number,):
+                return number
+            case _:
+                return None
+
+    @property
     def is_plain(self) -> bool:
         """Whether an element is a mere number."""
-        return len(self.element) == 1 and not self.element[0].name
+        return self.plain is not None
 
     @property
     def stride(self) -> int | None:
@@ -201,6 +210,14 @@ class End:
 
 
 Field = Number | Parts | Array | Bits | Maybe | Leading | Variant | Payload | Counted | End
+
+
+def number(fields: tuple[Field, ...], name: str) -> Number:
+    """Give the number of this name among fields; raises `LookupError`."""
+    for field in fields:
+        if isinstance(field, Number) and field.name == name:
+            return field
+    raise LookupError(name)
 
 
 def walk(fields: tuple[Field, ...]) -> Iterator[Field]:

@@ -180,6 +180,14 @@ class ResetDone(Event):
     """Status read back 0: every queue is gone and every buffer is the driver's again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Settled(Event):
+    """The device was given time to come to rest, and everything was looked at once more.
+
+    What it owes and has not done by now it does not do.
+    """
+
+
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -201,6 +209,7 @@ EVENTS: dict[str, type[Event]] = {
         Discarded,
         Changed,
         ResetDone,
+        Settled,
     )
 }
 """Event name, as it stands in a trace file, to its class."""

@@ -21,6 +21,7 @@ from vhint_conformance.verdict import (
     Failed,
     Inconclusive,
     NotApplicable,
+    Skipped,
     TargetDied,
     TargetError,
     TargetNotStarted,
@@ -67,6 +68,8 @@ def open_bench(target: Target, info: Case, seed: int, trace: Path | None) -> Ite
             bench = Bench(session, info, seed, queue_mode=mode)
             try:
                 yield bench
+            except Skipped:
+                raise
             except (Failed, Inconclusive, NotApplicable) as verdict:
                 _add_monitors(bench, verdict)
             else:

@@ -69,13 +69,17 @@ def _configure(ctx: click.Context, file: Path | None) -> None:
 
 
 COMMANDS = (
+    ("check", "check:check", "Judge a recorded trace."),
     ("completion", "completion:completion", "Print the script that lets a shell complete vhint."),
     ("conform", "conform:conform", "Judge a target, requirement by requirement."),
+    ("decode", "decode:decode", "Take messages apart."),
     ("demo", "demo:demo", "Show memory coming back to the host, with hinting off and on."),
     ("doctor", "doctor:doctor", "Say what is installed, what targets need, how to get it."),
+    ("encode", "encode:encode", "Put messages together."),
     ("errata", "errata:errata", "List contradictions and holes of the sources."),
     ("explore", "explore:explore_command", "Explore a model: every interleaving, or a violation."),
     ("export", "export:export", "Write the formats as C, Rust, Kaitai or a dissector."),
+    ("formats", "formats:formats", "List the formats."),
     ("fuzz", "fuzz:fuzz", "Random traffic against a device, shrunk to what breaks it."),
     ("host", "host:host", "Serve the reference device over vhost-user."),
     ("ics", "ics:ics", "Draft and check conformance statements."),

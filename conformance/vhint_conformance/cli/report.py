@@ -18,7 +18,7 @@ FILE = click.Path(path_type=Path)
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
 
-@click.command(short_help="Show saved reports, or turn them into HTML and other forms.")
+@click.command(short_help="Show, convert, compare saved reports.")
 @click.argument("reports", nargs=-1, required=True, type=FILE, metavar="REPORT.json...")
 @click.option(
     "--to",

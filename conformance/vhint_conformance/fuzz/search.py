@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from vhint_conformance import bench as benches
 from vhint_conformance.case import Case
 from vhint_conformance.fuzz.compiling import Setting, compiled, described
+from vhint_conformance.fuzz.draws import by_the_seed_alone
 from vhint_conformance.fuzz.moves import Move, programs
 from vhint_conformance.fuzz.options import Options
 from vhint_conformance.fuzz.playing import Recorded, play, setting_of, vector_of
@@ -126,7 +127,8 @@ def drawn(options: Options, use: Callable[[list[Move]], None], *, shrink: bool) 
     def each(moves: list[Move]) -> None:
         use(moves)
 
-    each()
+    with by_the_seed_alone():
+        each()
 
 
 def search(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from vhint_conformance.case import Role
-from vhint_conformance.mutants import GuestMutant, Mutant, device, guest
+from vhint_conformance.mutants import BusMutant, GuestMutant, Mutant, device, guest
 from vhint_conformance.mutants.sound import SOUND, Sound
 from vhint_conformance.selection import Level
 from vhint_conformance.variants import ANY_RINGS, Rings
@@ -37,7 +37,7 @@ class Subject:
         return not self.violates
 
 
-def _of_mutant(mutant: Mutant | GuestMutant, group: str) -> Subject:
+def _of_mutant(mutant: Mutant | BusMutant | GuestMutant, group: str) -> Subject:
     return Subject(
         mutant.name,
         mutant.summary,
@@ -64,7 +64,7 @@ def _of_sound(sound: Sound) -> Subject:
 
 
 def _all() -> Iterator[Subject]:
-    groups: tuple[Mapping[str, tuple[Mutant | GuestMutant, ...]], ...] = (
+    groups: tuple[Mapping[str, tuple[Mutant | BusMutant | GuestMutant, ...]], ...] = (
         device.GROUPS,
         guest.GROUPS,
     )

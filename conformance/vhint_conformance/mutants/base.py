@@ -10,6 +10,7 @@ from vhint.host.context import Handler
 from vhint.ring import GuestMemory, SplitDeviceQueue
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
+from vhint_conformance.bus import LegacyFunction, MmioSlot, ModernFunction
 from vhint_conformance.case import Role
 from vhint_conformance.variants import Rings
 
@@ -32,6 +33,32 @@ class Mutant:
     bugs: tuple[str, ...] = ()
     machine: str = ""
     host_page: int = 4096
+    rings: tuple[Rings, ...] = (Rings.SPLIT,)
+
+    @property
+    def role(self) -> Role:
+        """The side that is broken."""
+        return Role.DEVICE
+
+    @property
+    def requirement(self) -> str:
+        """The requirement that it is about."""
+        return self.violates[0]
+
+
+@dataclass(frozen=True, slots=True)
+class BusMutant:
+    """A reference device with one fault in its registers; `kind` is what they are made of.
+
+    `violates` and `bugs` are as in `Mutant`.
+    """
+
+    name: str
+    summary: str
+    violates: tuple[str, ...]
+    kind: type[ModernFunction | LegacyFunction | MmioSlot]
+    bugs: tuple[str, ...] = ()
+    machine: str = ""
     rings: tuple[Rings, ...] = (Rings.SPLIT,)
 
     @property

@@ -6,10 +6,9 @@ A code host cuts a summary off after a megabyte, so there is a bound to how much
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from vhint_conformance.expectations import complaint
-from vhint_conformance.report import statement_section
 from vhint_conformance.report.markdown_text import block, code, in_html, plain
 from vhint_conformance.report.model import ExitStatus, Outcome, Report
 from vhint_conformance.report.progress import WORDS
@@ -70,8 +69,8 @@ def _word(report: Report) -> str:
         case ExitStatus.VIOLATED:
             if report.having(Verdict.FAIL):
                 return "does not conform"
-            too_much = report.claims_too_much
-            return "offers less than is claimed" if too_much else "does better than expected"
+            claims = report.claims_too_much
+            return "claims too much" if claims else "does better than expected"
         case ExitStatus.TARGET:
             return "could not be judged"
         case ExitStatus.INTERRUPTED:
@@ -115,13 +114,17 @@ def _rest(report: Report, site: str, most: int) -> list[str]:
     """Return the sections about what is not as it should be."""
     return [
         *_target_error(report),
-        *_statement(report),
         *_failures(report.having(Verdict.FAIL), site, most),
         *_unsettled(report, most),
         *_expected(report, most),
-        *(f"- {plain(complaint(item))}" for item in report.out_of_date),
-        *([""] if report.out_of_date else []),
+        *_lines(map(complaint, report.out_of_date)),
+        *_lines(f"the statement claims too much: {line}" for line in report.claims_too_much),
     ]
+
+
+def _lines(said: Iterable[str]) -> list[str]:
+    found = [f"- {code(line)}" for line in said]
+    return [*found, ""] if found else []
 
 
 def _target_error(report: Report) -> list[str]:
@@ -129,24 +132,6 @@ def _target_error(report: Report) -> list[str]:
         return []
     hint = f": {code(report.target_hint)}" if report.target_hint else ""
     return [f"The target could not be started: {code(report.target_error)}{hint}", ""]
-
-
-def _statement(report: Report) -> list[str]:
-    """Return what the run was held to, what is not offered of that, and what was left out."""
-    if report.statement is None:
-        return []
-    lines = [f"- \N{CROSS MARK} claims too much: {code(line)}" for line in report.claims_too_much]
-    lines += [""] if lines else []
-    title = in_html(report.statement.title)
-    lines += [f"<details><summary>Statement: {title}</summary>", ""]
-    lines += [
-        f"- {label}: {plain(text)}" for label, text in statement_section.claims(report) if text
-    ]
-    lines += [
-        f"- {count.strip()} cases left out: {plain(text)}"
-        for count, text in statement_section.not_claimed(report)
-    ]
-    return [*lines, "", "</details>", ""]
 
 
 def _failures(failed: Sequence[Outcome], site: str, most: int) -> list[str]:

@@ -20,6 +20,7 @@ from vhint_conformance.targets.base import (
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.linux.qemu_linux import QemuLinuxTarget
 from vhint_conformance.targets.linux.target import LinuxTarget
+from vhint_conformance.targets.on_bus import ON_BUSES
 from vhint_conformance.targets.pair import PairTarget
 from vhint_conformance.targets.python import PREFIX, PythonTarget, python_target
 from vhint_conformance.targets.qemu import BUSES, QemuTarget
@@ -72,6 +73,7 @@ def known() -> dict[str, str]:
         plugins.offered()
         | {name: target.summary for name, target in REFERENCE_GUESTS.items()}
         | {name: target.summary for name, target in REFERENCES.items()}
+        | {name: target.summary for name, target in ON_BUSES.items()}
         | {"reference": "the reference device, everything offered, and the reference guest"}
         | {QemuTarget.kind: "the virtio-balloon device of the installed QEMU, on every bus"}
         | {f"{QemuTarget.kind}:{bus}": f"the same, {BUSES[bus]} only" for bus in Bus}
@@ -103,6 +105,8 @@ def resolve(name: str, settings: TargetSettings | None = None) -> Target:
         return QemuTarget(bus=Bus(rest) if rest else None)
     if name in REFERENCES:
         return REFERENCES[name]
+    if name in ON_BUSES:
+        return ON_BUSES[name]
     if kind == PREFIX:
         try:
             return python_target(name)

@@ -5,10 +5,11 @@ Hundreds of classes hang on them, so this is imported only where such a name is 
 
 from __future__ import annotations
 
-from vhint_conformance.mutants import MUTANTS, SOUND
+from vhint_conformance.mutants import MUTANTS, SOUND, BusMutant
 from vhint_conformance.mutants.guest import GUEST_MUTANTS
 from vhint_conformance.targets.base import Target
 from vhint_conformance.targets.driver import DriverTarget
+from vhint_conformance.targets.on_bus import BusTarget, wiring_of
 from vhint_conformance.targets.reference import LoopbackTarget
 from vhint_conformance.targets.reference_driver import GuestTarget
 from vhint_conformance.variants import RING_VARIANTS, Rings, Variant
@@ -30,6 +31,9 @@ def device(name: str) -> Target | None:
     family, _, rest = name.partition(":")
     if family == MUTANT and rest in MUTANTS:
         mutant = MUTANTS[rest]
+        if isinstance(mutant, BusMutant):
+            variants = _variants(mutant.rings)
+            return BusTarget(name, wiring_of(mutant.kind), mutant.summary, variants)
         return LoopbackTarget(
             name,
             mutant.make_device,

@@ -166,7 +166,7 @@ def test_report(bench: Bench, indirect: bool) -> None:
         pages[7],
     )
     draft = Draft(Queue.REPORTING, blocks=ranges, pages_are_buffers=True)
-    bench.exchange(draft, "reporting.device.use-every-buffer", reuse=False, indirect=indirect)
+    bench.exchange(draft, "reporting.device.order-not-assumed", reuse=False, indirect=indirect)
     bench.touch(pages)
     # Behind something to read, which nobody asked for, the pages are pages as ever.
     draft = Draft(Queue.REPORTING, b"\1" * 32, blocks=tuple(pages), pages_are_buffers=True)

@@ -22,6 +22,7 @@ from vhint_conformance.cases.hint_drafts import (
     NEEDS,
     draft_of,
     expect,
+    fitting,
     hint,
     lowest,
     need_bitmap,
@@ -127,6 +128,7 @@ def test_pfn_unit(bench: Bench, form: str) -> None:
     first, step = whole.start // PAGE, 1 << order
     chosen = (1, 3, 8)
     if form == "pfn":
+        chosen = chosen[: fitting(bench, len(chosen))]
         draft = requests.hint_blocks(5, [(first + n * step, order) for n in chosen])
     else:
         need_bitmap(bench)

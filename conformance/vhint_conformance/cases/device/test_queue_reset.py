@@ -54,6 +54,8 @@ def set_up(bench: Bench, index: int, size: int, requirement: str) -> DriverRing:
         where="inflate queue",
     )
     bench.memory.release(layout.device_written)
+    if bench.packed:
+        bench.shared.append(layout.descriptor_span)
     driver.rings[INFLATE] = ring
     return ring
 

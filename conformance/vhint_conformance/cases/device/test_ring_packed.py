@@ -7,13 +7,15 @@ from functools import partial
 import pytest
 
 from vhint.guest import requests
+from vhint.ring import PackedDriverQueue
 from vhint.spans import Span
+from vhint.wire import packed_vring
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint.wire.vring import Descriptor
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
-from vhint_conformance.cases.raw import as_packed, ask_interrupt, put_chain
+from vhint_conformance.cases.raw import as_packed, ask_interrupt, put_chain, spend_id
 from vhint_conformance.cases.tools import expect_interrupt, pfns
 from vhint_conformance.variants import Rings
 
@@ -51,12 +53,31 @@ def test_rounds(bench: Bench, size: int) -> None:
 )
 def test_lists(bench: Bench, size: int) -> None:
     """Lists of several descriptors, some past the end of the ring, are used as one each."""
-    bench.start(queue_size=size)
+    driver = bench.start(queue_size=size)
     bench.need_entries(INFLATE, 3)
+    ring = as_packed(driver.rings[INFLATE])
+    size = ring.layout.size
     for turn in range(2 * size):
         pieces = [(), (7,), (3, 2)][turn % 3]  # numbers are cut in two: the order of bytes counts
         draft = requests.inflate(pfns(bench, 3))
-        bench.exchange(draft, "ring.device.packed-list-skipped", readable_pieces=pieces)
+        bench.send(draft, notify=False, readable_pieces=pieces)
+        at = ring.position
+        rest = [at.on(size - back, size).slot for back in range(1, len(pieces) + 1)]
+        before = [bench.memory.read(descriptor(ring, slot)) for slot in rest]
+        bench.notify(INFLATE)
+        bench.answer(INFLATE, "ring.device.packed-list-skipped")
+        bench.require(
+            before == [bench.memory.read(descriptor(ring, slot)) for slot in rest],
+            "ring.device.packed-one-used-per-list",
+            expected="the first descriptor of a list used, and the others left as they were",
+            seen="another that was written",
+            where=f"inflate queue, slots {rest}",
+        )
+
+
+def descriptor(ring: PackedDriverQueue, slot: int) -> Span:
+    """Return where a descriptor is."""
+    return Span(ring.layout.descriptor_at(slot), packed_vring.DESCRIPTOR_STRUCT.size)
 
 
 @packed_case(
@@ -119,6 +140,7 @@ def test_used_stays(bench: Bench) -> None:
     driver = bench.start()
     layout = driver.rings[INFLATE].layout
     bench.need_entries(INFLATE, 8)
+    spend_id(driver.rings[INFLATE], 0)  # whoever clears a descriptor would change nothing
     for _ in range(5):
         bench.exchange(requests.inflate(pfns(bench, 1)))
     used = Span(layout.descriptors, 5 * layout.descriptor_span.length // layout.size)

@@ -229,7 +229,6 @@ def test_config_before_features_ok(bench: Bench) -> None:
 
 @case(
     "virtio.device.config-change-notified",
-    "virtio.device.config-generation",
     id="virtio.config-change-notified",
     capabilities=[Capability.SETS_BALLOON_SIZE],
     rings=NO_RINGS,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vhint_conformance.mutants.base import Mutant
+from vhint_conformance.mutants.base import BusMutant, Mutant
 from vhint_conformance.mutants.device import (
     balloon,
+    bus,
     config,
     hint_answers,
     hint_blocks,
@@ -14,7 +15,10 @@ from vhint_conformance.mutants.device import (
     hint_refusals,
     malformed,
     notifications,
+    offers,
+    packed_rings,
     poison,
+    queue_reset,
     queues,
     reporting,
     rings,
@@ -24,14 +28,17 @@ from vhint_conformance.mutants.device import (
     used_ring,
 )
 
-GROUPS: Mapping[str, tuple[Mutant, ...]] = {
+GROUPS: Mapping[str, tuple[Mutant | BusMutant, ...]] = {
     "rings": rings.MUTANTS,
     "used ring": used_ring.MUTANTS,
+    "packed rings": packed_rings.MUTANTS,
     "notifications": notifications.MUTANTS,
     "malformed chains": malformed.MUTANTS,
     "status and features": status.MUTANTS,
     "queue numbers and sizes": queues.MUTANTS,
+    "reset of a queue": queue_reset.MUTANTS,
     "config space": config.MUTANTS,
+    "identity, offers and units": offers.MUTANTS,
     "inflate and deflate": balloon.MUTANTS,
     "statistics": statistics.MUTANTS,
     "reporting": reporting.MUTANTS,
@@ -41,10 +48,11 @@ GROUPS: Mapping[str, tuple[Mutant, ...]] = {
     "hinting: answers": hint_answers.MUTANTS,
     "hinting: refusals": hint_refusals.MUTANTS,
     "hinting: limits": hint_limits.MUTANTS,
+    "registers of a bus": bus.MUTANTS,
 }
 """Device mutants by subject."""
 
-MUTANTS: Mapping[str, Mutant] = {
+MUTANTS: Mapping[str, Mutant | BusMutant] = {
     mutant.name: mutant for group in GROUPS.values() for mutant in group
 }
 """Device mutants by name."""

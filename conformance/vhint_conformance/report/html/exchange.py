@@ -14,6 +14,7 @@ from vhint.wire.queues import Queue
 from vhint_conformance.drawing import ownership_svg, sequence_svg
 from vhint_conformance.drawing.excerpt import excerpt_steps
 from vhint_conformance.drawing.ownership import timeline
+from vhint_conformance.report.console import printable
 from vhint_conformance.report.evidence import Evidence
 from vhint_conformance.witness import Payload
 
@@ -68,7 +69,14 @@ class Exchange:
 
 def exchange(evidence: Evidence, name: str) -> Exchange:
     """Return what the page shows; `name` is the case that the drawings are of."""
-    drawn = excerpt_steps(evidence.events, evidence.total, evidence.marks, evidence.shortened)
+    name = printable(name)
+    drawn = excerpt_steps(
+        evidence.events,
+        evidence.total,
+        evidence.marks,
+        evidence.found_after,
+        evidence.shortened,
+    )
     lines = timeline(_since_setup(evidence), evidence.marks)
     # The functions that draw escape every text.
     sequence = Markup(sequence_svg.draw(drawn, f"The exchange in {name}"))  # noqa: S704
