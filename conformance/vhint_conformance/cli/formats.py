@@ -47,7 +47,12 @@ def formats(globs: tuple[str, ...], as_json: bool) -> None:
     """List the formats that `vhint decode` and `vhint encode` know: all, or those that match.
 
     A size is in bytes; with a + it is the smallest.
-    """
+
+    \b
+    For example:
+      vhint formats
+      vhint formats 'hint-*' --json
+    """  # noqa: D301 - click wants the character itself
     from vhint.wire.formats import FORMATS
     from vhint_conformance.cli.requirements import choose, say_json
 
