@@ -48,7 +48,12 @@ def formats(globs: tuple[str, ...], as_json: bool) -> None:
 
     A line has the id, the size in bytes (with a + the smallest), since when there is such a thing,
     the module of vhint.wire that defines it, and what it is.
-    """
+
+    \b
+    For example:
+      vhint formats
+      vhint formats 'hint-*' --json
+    """  # noqa: D301 - click wants the character itself
     from vhint.wire.formats import FORMATS
     from vhint_conformance.cli.requirements import choose, say_json
 

@@ -9,6 +9,7 @@ from vhint_docs import (
     domain,
     evidence,
     format_list,
+    harness,
     models,
     mutants,
     names,
@@ -16,6 +17,7 @@ from vhint_docs import (
     pages,
     registers,
     requirements,
+    sample_report,
     sequence,
     signatures,
     states,
@@ -39,8 +41,10 @@ PARTS = (
     mutants,
     models,
     wire,
+    harness,
     states,
     sequence,
+    sample_report,
 )
 
 
