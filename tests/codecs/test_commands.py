@@ -93,6 +93,7 @@ def test_wrong_usage(vhint, words: list[str], data: str, says: str) -> None:
         (["decode", "command-id"], b"\xff\x00", "is the input binary?"),
         (["decode", "command-id"], b"010000", "value at byte 0: input too short"),
         (["decode", "command-id", "--max-size", "3"], b"01000000", "longer than 3 bytes"),
+        (["encode", "command-id", "--max-size", "1"], b"{" * 17, "longer than 16 bytes"),
         (["encode", "command-id"], b"{", "line 1, column 2: no JSON"),
         (["encode", "command-id"], b"[" * 100000, "brackets within brackets"),
         (["encode", "command-id"], b'{"value": 1, "value": 2}', "'value' is there twice"),
