@@ -298,7 +298,7 @@ def _posted(profile: Profile, each: Message) -> Format:
     by_layout = each.formats if isinstance(each.formats, Mapping) else {None: each.formats}
     return Format(
         f"{profile.name}-{each.name}",
-        f"{profile.summary}: {each.text}",
+        profile.summary if each is profile.messages[0] else each.text,
         module,
         Status.INFORMATIVE,
         profile.date,
