@@ -29,4 +29,10 @@ def test_colours(
     vhint_command.main(["doctor"], "vhint", standalone_mode=False)
     out = capfd.readouterr().out
     assert "Python" in out
+    vhint_command.main(
+        ["conform", "reference", "--select", "reporting.one-page@"], "vhint", standalone_mode=False
+    )
+    told = capfd.readouterr().out
+    assert "reporting.one-page" in told
+    assert "left" not in told  # no bar in a pipe, whatever its colours
     assert bool(COLOUR.search(out)) is coloured

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -28,6 +30,22 @@ def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "vhint" in done.stdout
+
+
+def test_nothing_is_left_in_the_working_directory(tmp_path: Path) -> None:
+    script = "from vhint_conformance.cli.main import main; main()"
+    words = ["conform", "reference", "--select", "ring.random*", "-q"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment |= {"PYTHONPATH": ":".join(sys.path[1:])}
+    environment.pop("HYPOTHESIS_STORAGE_DIRECTORY", None)
+    here = tmp_path / "here"
+    here.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=here, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   vhint encode command-id <<< '{"value": 1}'
-  vhint encode hint-request <<< '{"type": "PFN", "cookie": 7, "blocks": [{"pfn": 512, "order": 9}]}'
-  vhint decode statistics old.hex | jq '.entries[0].value = "0"' | vhint encode statistics
+  vhint encode hint-request request.json
+  vhint decode statistics old.hex | jq '.entries[0].value = "0"' > new.json
+  vhint encode statistics new.json
   vhint encode hint-ack --param count=11 --to binary ack.json > ack.bin
 """
 

@@ -20,8 +20,8 @@ from vhint_conformance.model.reference_guest import ReferenceGuest
 from vhint_conformance.model.run import Result, random_seed, run_machine
 from vhint_conformance.mutants import MUTANTS
 from vhint_conformance.mutants.guest import GUEST_MUTANTS
-from vhint_conformance.report.console import make_console, say
-from vhint_conformance.report.progress import time_left_bar, watched
+from vhint_conformance.report.console import make_console, say, watched
+from vhint_conformance.report.progress import time_left_bar
 
 TIMES = 20
 
