@@ -108,6 +108,10 @@ def test_mutants(tshark: str, script: Path) -> None:
     assert disagreements(tshark, script, cases) == []
 
 
+def decimal(text: str) -> str:
+    return str(int(text, 16)) if text.startswith("0x") else text
+
+
 def test_whole_messages_of_vhost_user(tshark: str, script: Path) -> None:
     """Payloads are those of the request; faults in them have the offset in the whole message."""
     frames = [Frame("vhint.vhost_user_message", data) for data in MESSAGES.values()]
@@ -122,7 +126,7 @@ def test_whole_messages_of_vhost_user(tshark: str, script: Path) -> None:
             case values:
                 assert "vhint.fault" not in shown
                 found = {
-                    ((each.get("name") or "").rpartition(".")[2], each.get("show"))
+                    ((each.get("name") or "").rpartition(".")[2], decimal(each.get("show") or ""))
                     for each in packet.iter("field")
                 }
                 for path, value in values.items():

@@ -128,7 +128,7 @@ def test_a_failure_says_all_about_itself(trees):
     assert "page 0; page 1; page 2 and 6 more" in shown
     addresses = {element.get("href") for element in trees["full"].iter("a")}
     assert (
-        "https://example.org/vhint/requirements/reporting-device.html#reporting-device-containment"
+        "https://example.org/vhint/requirements/reporting-device.html#reporting.device.containment"
         in addresses
     )
     assert KNOWN.link in addresses

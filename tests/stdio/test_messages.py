@@ -121,6 +121,14 @@ def test_every_definition_has_a_description() -> None:
     assert lacking == {"u32", "queue", "request", "answer"}
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in DEFINITIONS if name.startswith(("request-", "answer-", "effect-"))]
+)
+def test_every_message_has_an_example_that_is_valid(name: str) -> None:
+    (example,) = DEFINITIONS[name]["examples"]
+    check(name, example)
+
+
 def test_an_effect_that_is_wrong_is_named_exactly() -> None:
     effect = {"do": "use", "queue": "reporting"}
     with pytest.raises(ProtocolError, match=r"effects\[0\]: 'id' is a required property"):

@@ -118,6 +118,8 @@ def _show(
     error: WireError | None = None
     if target == "table":
         text, error = show.table(form, piece.data, options)
+        if piece.where:
+            print(f"message {piece.number}, at {piece.where}")
         print(text, flush=True)
     else:
         try:

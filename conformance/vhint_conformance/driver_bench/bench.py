@@ -338,12 +338,12 @@ class DriverBench:
         """Change num_pages."""
         self.device.change("num_pages", pages)
 
-    def command(self, value: int) -> None:
-        """Change free_page_hint_cmd_id."""
+    def command(self, value: int, *, quiet: bool = False) -> None:
+        """Change free_page_hint_cmd_id, and say so unless that comes later (`quiet`)."""
         for monitor in self.monitors:
             if isinstance(monitor, CommandRules):
                 monitor.shown(value)
-        self.device.change("free_page_hint_cmd_id", value)
+        (self.device.store if quiet else self.device.change)("free_page_hint_cmd_id", value)
 
     def commands_settled(self) -> None:
         """Say that the driver has had time to read the command id."""
@@ -369,9 +369,8 @@ class DriverBench:
         """Fail if chains wait that the driver should have notified of."""
         for name, queue in self.device.queues.items():
             if queue.broken is None and queue.kick_was_due:
-                which = "kick-at-avail-event" if queue.event_idx else "kick-when-flags-zero"
                 raise fail(
-                    f"ring.driver.{which}",
+                    queue.kick_requirement,
                     expected="a notification of what was made available",
                     seen=f"{queue.waiting} chains and none",
                     where=f"{name} queue",
@@ -388,6 +387,9 @@ class DriverBench:
                     Violation(slug, "chains that a device can walk", str(queue.broken), where)
                 )
                 continue
+            if counter := queue.counter_fault:
+                seen = "a descriptor with the other one where the next is due"
+                found.append(Violation(counter, "the driver's wrap counter", seen, where))
             if queue.packed:
                 continue  # there no value of the driver's flags is forbidden
             flags = queue.available_flags
