@@ -29,10 +29,16 @@ def test_colours(
     vhint_command.main(["doctor"], "vhint", standalone_mode=False)
     out = capfd.readouterr().out
     assert "Python" in out
+    assert bool(COLOUR.search(out)) is coloured
+
+
+def test_no_bar_is_drawn_in_a_pipe_whatever_its_colours(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
     vhint_command.main(
         ["conform", "reference", "--select", "reporting.one-page@"], "vhint", standalone_mode=False
     )
     told = capfd.readouterr().out
     assert "reporting.one-page" in told
-    assert "left" not in told  # no bar in a pipe, whatever its colours
-    assert bool(COLOUR.search(out)) is coloured
+    assert "left" not in told

@@ -109,9 +109,3 @@ def test_by_hand_as_well_and_on_several_processes(project: Path) -> None:
     assert "offered and not claimed: packed rings" in output
     assert "FAILED ics.toml: limits.hint_max_count: 9999 is claimed; the target offers" in output
     assert status == 1, output
-
-
-def test_a_wrong_target_is_wrong_usage(project: Path) -> None:
-    status, output = run(project, "--vhint-target", "refrence", "--pyargs", CASES)
-    assert (status, "Did you mean reference?" in output) == (4, True), output
-    assert "Traceback" not in output
