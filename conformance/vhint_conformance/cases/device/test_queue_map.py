@@ -153,7 +153,7 @@ def test_pfn_unit(bench: Bench, form: str) -> None:
     order = lowest(bench)
     (whole,) = bench.blocks(1, order + 4)
     first, step = whole.start // PAGE, 1 << order
-    chosen = (1, 3, 8)
+    chosen: tuple[int, ...] = (1, 3, 8)
     if form == "pfn":
         chosen = chosen[: fitting(bench, len(chosen))]
         draft = requests.hint_blocks(5, [(first + n * step, order) for n in chosen])
