@@ -48,7 +48,7 @@ from vhint_conformance.statement import Statement, role_of
 from vhint_conformance.statement.claims import why_not
 from vhint_conformance.statement.comparison import Comparison, compare
 from vhint_conformance.statement.offered import ask
-from vhint_conformance.targets import AnyTarget
+from vhint_conformance.targets import AnyTarget, Target
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.pair import PairTarget
 from vhint_conformance.variants import MARK as ONLY
@@ -158,6 +158,7 @@ class Run:
         self.outcomes: dict[str, Outcome] = {}
         self.out_of_date: tuple[expect.Expectation, ...] = ()
         self._judge: Judge | None = None
+        self._next: Case | None = None
         self.collect_only: bool = option.collectonly
         self.targets: dict[Role, AnyTarget] = {}
         if self.collect_only:
@@ -273,13 +274,14 @@ class Run:
                     result = yield
                 else:
                     with self.open_bench(case) as used:
+                        self._prepare_next()
                         pyfuncitem.funcargs["bench"] = used
                         try:
                             result = yield
                         except BaseException as raised:
                             of_body = raised
                             if isinstance(raised, Failed):
-                                used.witness.note(used.recorder.last, raised.violations)
+                                used.witness.blame(raised.violations)
                             raise
                     # Closing a bench has no business to turn a failure into a pass.
                     error = of_body
@@ -287,6 +289,8 @@ class Run:
             raise
         except (Exception, SystemExit, DeadlineExceeded, *NATIVE) as raised:  # noqa: BLE001
             error = raised  # whatever it was, the judge gives it a name
+            if used is None:
+                self._prepare_next()
         died = isinstance(error, TargetDied) and not watch.expired
         if died and getattr(self.targets[case.role], "retries", False):
             used, error, watch = self._again(pyfuncitem, case, f"tried again: {error}")
@@ -306,6 +310,17 @@ class Run:
             outcome = pyfuncitem.stash[_OUTCOME] = with_evidence(outcome, used.witness)
         _tell_pytest(outcome)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
+        """Note which case comes next."""
+        self._next = case_of(nextitem) if nextitem else None
+
+    def _prepare_next(self) -> None:
+        """Let what the next case needs start while this one runs: there are two processors."""
+        target = self.targets.get(self._next.role) if self._next else None
+        if self._next and isinstance(target, Target):
+            target.in_variant(self._next.variant).prepare()
 
     def _again(
         self, item: pytest.Function, case: Case, reason: str
@@ -402,7 +417,7 @@ class Run:
         for item in self.out_of_date:
             terminalreporter.line(f"FAILED {expect.complaint(item)}", red=True)
         for reason, count in Counter(self.not_claimed.values()).items():
-            terminalreporter.line(f"{reason}: {count} cases not run")
+            terminalreporter.line(f"{reason}: {count} {'case' if count == 1 else 'cases'} not run")
         if self.statement and self.comparison:
             for line in self.comparison.left_out:
                 terminalreporter.line(f"offered and not claimed: {line}")

@@ -60,6 +60,13 @@ class NotApplicable(Exception):  # noqa: N818 - a verdict, not a fault
     """The target does not offer, or does not let us see, what the case is about."""
 
 
+class Skipped(NotApplicable):
+    """The implementation says that it is known not to do what was asked of it.
+
+    The case ends there, and what it left undone is not judged.
+    """
+
+
 class TargetError(Exception):
     """The target could not be started, or died while a case ran.
 

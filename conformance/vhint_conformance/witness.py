@@ -52,7 +52,10 @@ class Witness:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.payloads: deque[Payload] = deque(maxlen=MOST_PAYLOADS)
+        #: What the monitors reported, at the event at which they did.
         self.seen: list[tuple[int, Violation]] = []
+        #: What the case itself found, after which event.
+        self.blamed: list[tuple[int, Violation]] = []
         self._memory: Readable | None = None
         self._monitors: Sequence[Monitor] = ()
         self._reported = 0
@@ -79,11 +82,11 @@ class Witness:
             found = [each for monitor in self._monitors for each in monitor.violations]
             self._reported = len(found)
             known = {violation for _, violation in self.seen}
-            self.note(place, [each for each in found if each not in known])
+            self.seen += [(place, each) for each in found if each not in known]
 
-    def note(self, place: int, violations: Iterable[Violation]) -> None:
-        """Note that violations were seen at an event, or right after it."""
-        self.seen += [(place, each) for each in violations]
+    def blame(self, violations: Iterable[Violation]) -> None:
+        """Note that a case has found these just now, which is after the last event."""
+        self.blamed += [(self.recorder.last, each) for each in violations]
 
     def _keep(self, place: int, offer: Offered, side: str, spans: Sequence[Span]) -> None:
         if not spans or self._memory is None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from vhint.host import Device
 from vhint.host.work import Line
@@ -115,6 +117,26 @@ def test_the_same_seed_gives_the_same_traffic() -> None:
     for number, seed in enumerate((5, 5, 6)):
         drawn(Options(seed, 10, 10), seen[number].append, shrink=False)
     assert seen[0] == seen[1] != seen[2]
+
+
+def test_nothing_but_the_seed_decides_and_no_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def programs() -> list[list[Move]]:
+        found: list[list[Move]] = []
+        drawn(Options(7, 40, 30), found.append, shrink=False)
+        return found
+
+    def constants() -> Constants:
+        return Constants(integers=(3, 5, 7))
+
+    monkeypatch.chdir(tmp_path)
+    before = programs()
+    monkeypatch.setattr(providers, "_get_local_constants", constants)
+    providers.CONSTANTS_CACHE.cache.clear()
+    assert programs() == before
+    assert providers._get_local_constants is constants
+    assert not [*tmp_path.iterdir()]
 
 
 def test_programs_name_no_page_that_the_device_has() -> None:

@@ -95,7 +95,8 @@ def source() -> str:
         for each in formats()
     )
     layouts = "".join(
-        f'    if (strcmp(name, "{layout.value}") == 0)\n        return VHINT_{capitals(layout.value)};\n'
+        f'    if (strcmp(name, "{layout.value}") == 0)\n'
+        f"        return VHINT_{capitals(layout.value)};\n"
         for layout in Layout
     )
     return (

@@ -46,8 +46,17 @@ class Case:
         return f"{self.format.name} {self.layout or '-'} {given} {self.data.hex() or '-'}"
 
 
+_JUDGED: dict[str, Values | Refusal] = {}
+
+
 def judge(case: Case) -> Values | Refusal:
-    """The values by path, all as text, or why there are none."""
+    """The values by path, all as text, or why there are none; each case is judged once."""
+    if case.line not in _JUDGED:
+        _JUDGED[case.line] = _judge(case)
+    return _JUDGED[case.line]
+
+
+def _judge(case: Case) -> Values | Refusal:
     declaration = case.format.about.declarations[case.layout]
     given = dict(zip(case.format.parameters, case.parameters, strict=True))
     try:
@@ -80,7 +89,7 @@ def _flat(value: Any, path: str, con: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         yield f"{path}.count", str(len(value))
         for i, each in enumerate(value):
-            yield from _flat(each, f"{path}[{i}]", con.subcon)
+            yield from _flat(each, f"{path}[{i}]", getattr(con, "subcon", None))
     else:
         yield path, str(int(value))
 

@@ -22,7 +22,9 @@ def frame(case: Case) -> Frame:
     return Frame(dissector(case.format, case.layout), case.data, case.id)
 
 
-def dissect(tshark: str, script: Path, frames: list[Frame], *options: str) -> list[ElementTree.Element]:
+def dissect(
+    tshark: str, script: Path, frames: list[Frame], *options: str
+) -> list[ElementTree.Element]:
     """The packets of a capture as tshark describes them."""
     capture = script.with_suffix(".pcapng")
     capture.write_bytes(write(frames))
@@ -35,7 +37,7 @@ def dissect(tshark: str, script: Path, frames: list[Frame], *options: str) -> li
     )
     said = [line for line in done.stderr.splitlines() if "Running as user" not in line]
     assert (done.returncode, said) == (0, [])
-    return list(ElementTree.fromstring(done.stdout))
+    return list(ElementTree.fromstring(done.stdout))  # noqa: S314 - of tshark
 
 
 def read(packet: ElementTree.Element, case: Case) -> Values | Refusal:
@@ -115,4 +117,3 @@ def _all(fields: tuple[Field, ...]) -> list[Field]:
         if isinstance(field, Array):
             found += walk(field.element)
     return found
-

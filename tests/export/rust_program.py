@@ -76,9 +76,12 @@ def source() -> str:
         f'            "{each.name}" => show_{snake(each.name)}(&data, given, words[1]),\n'
         for each in formats()
     )
-    layouts = "".join(f'        "{each.value}" => Layout::{camel(each.value)},\n' for each in Layout)
+    layouts = "".join(
+        f'        "{each.value}" => Layout::{camel(each.value)},\n' for each in Layout
+    )
     layout_of = f"fn layout_of(name: &str) -> Layout {{\n    match name {{\n{layouts}"
-    return f'{HEAD}\n{layout_of}        other => panic!("{{other}}"),\n    }}\n}}\n{functions}\n{MAIN % calls}'
+    layout_of += '        other => panic!("{other}"),\n    }\n}\n'
+    return f"{HEAD}\n{layout_of}{functions}\n{MAIN % calls}"
 
 
 def _function(form: Format) -> str:
@@ -146,7 +149,7 @@ def _show(form: Format, fields: tuple[Field, ...], to: str, place: str) -> Itera
 
 
 def _is_member(field: Field) -> bool:
-    return isinstance(field, (Array, Bits, Parts)) or isinstance(field, Number) and field.is_shown
+    return isinstance(field, (Array, Bits, Parts)) or (isinstance(field, Number) and field.is_shown)
 
 
 def _print(number: Number, place: str, value: str) -> str:

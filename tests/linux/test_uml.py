@@ -8,7 +8,7 @@ import pytest
 
 from tests.linux.uml_tools import need_uml
 from vhint_conformance.targets.linux.shell import GuestError
-from vhint_conformance.targets.linux.uml import Uml, UmlOptions, missing
+from vhint_conformance.targets.linux.uml import Uml, UmlOptions, missing, no_room
 from vhint_conformance.targets.process_group import living_members
 
 
@@ -16,6 +16,16 @@ def test_a_missing_program_is_named_with_its_package() -> None:
     assert "user-mode-linux" in str(missing("no-such-uml"))
     with pytest.raises(GuestError, match="no-such-uml is not installed"):
         Uml(UmlOptions(program="no-such-uml"))
+
+
+def test_a_memory_that_does_not_fit_is_refused_before_the_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert no_room(1 << 12) is None
+    assert f"{tmp_path} has " in str(no_room(1 << 60))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    assert "No such file" in str(no_room(1 << 12))
 
 
 def test_commands_run_in_the_guest_and_nothing_is_left_of_it() -> None:

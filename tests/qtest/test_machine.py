@@ -14,7 +14,8 @@ from vhint.transport.execute import execute
 from vhint.transport.interface import TransportError
 from vhint.transport.qtest import client
 from vhint.transport.qtest.client import QmpClient, QmpError, QtestClient
-from vhint.transport.qtest.machine import Bus, Machine, MachineOptions, halting_rom
+from vhint.transport.qtest.launch import Bus, Launch, MachineOptions, halting_rom
+from vhint.transport.qtest.machine import Machine
 from vhint.transport.qtest.pci import PciTransport
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
@@ -146,10 +147,20 @@ def test_qemu_starts_and_leaves_nothing(qemu: str) -> None:
         assert machine.transport.device_id() == 5
         assert machine.death() is None
         process = machine.process
-        assert process is not None
     assert process.poll() is not None
     assert open_files() == before
     machine.close()
+
+
+def test_a_launch_is_heard_from_later_and_leaves_nothing(qemu: str) -> None:
+    before = open_files()
+    with Machine(launch=Launch(MachineOptions(program=qemu))) as machine:
+        assert machine.transport.device_id() == 5
+    unused = Launch(MachineOptions(program=qemu))
+    unused.close()
+    unused.close()
+    assert unused.process.poll() is not None
+    assert open_files() == before
 
 
 @pytest.mark.parametrize("bus", Bus)
@@ -218,7 +229,6 @@ def test_messages_arrive_in_memory(qemu: str) -> None:
 
 def test_a_qemu_that_is_killed_says_so(qemu: str) -> None:
     with Machine(MachineOptions(program=qemu)) as machine:
-        assert machine.process is not None
         machine.process.kill()
         machine.process.wait()
         with pytest.raises(TransportError):

@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.transport.c_peer import (
-    FAULTS,
-    SANITIZERS,
-    WITHOUT_STATUS,
-    command,
-    compiled,
-    faulty,
-)
+from tests.transport.c_faults import FAULTS, WITHOUT_STATUS
+from tests.transport.c_peer import SANITIZED, command, compiled, faulty
 from vhint_conformance import runner
 from vhint_conformance.report.model import Report
 from vhint_conformance.runner import RunOptions
@@ -63,23 +57,23 @@ def test_the_sample_conforms(folder: Path) -> None:
 
 
 def test_a_back_end_without_status_conforms(folder: Path) -> None:
-    program = compiled(folder, "without-status", WITHOUT_STATUS)
+    program = compiled(folder, WITHOUT_STATUS, edit=WITHOUT_STATUS)
     conforms(judge(program, *QUICK, level=Level.SHOULD), at_least=25)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("name", "edits", "flags", "passes"),
+    ("name", "edit", "flags", "passes"),
     [
-        ("optimised", (), ("-O2",), 330),
-        ("sanitized", (), ("-O1", *SANITIZERS), 330),
-        ("without-status", WITHOUT_STATUS, (), 250),
+        ("optimised", "", ("-O2",), 330),
+        ("sanitized", "", SANITIZED, 330),
+        (WITHOUT_STATUS, WITHOUT_STATUS, (), 300),
     ],
 )
 def test_the_whole_sample_conforms(
-    folder: Path, name: str, edits: tuple[tuple[str, str], ...], flags: tuple[str, ...], passes: int
+    folder: Path, name: str, edit: str, flags: tuple[str, ...], passes: int
 ) -> None:
-    report = judge(compiled(folder, name, edits, flags), level=Level.SHOULD)
+    report = judge(compiled(folder, name, edit=edit, flags=flags), level=Level.SHOULD)
     conforms(report, at_least=passes)
 
 

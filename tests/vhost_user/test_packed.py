@@ -65,6 +65,7 @@ def test_a_packed_ring_goes_on_where_it_stopped(served: Served) -> None:
             base = front.ask(Request.GET_VRING_BASE, VringState(2, 0)).num
             assert base == word(turn % 3, wrap=turn // 3 % 2 == 0)
             front.place(2, queue.layout, base)  # type: ignore[arg-type]
+            front.post(Request.SET_VRING_KICK, VringFile.of(2), [front.kicks[2]])
         assert queue.collect() is None
 
 

@@ -194,6 +194,17 @@ def test_get_vring_base_stops_a_ring_and_says_where_it_goes_on(served: Served) -
         assert queue.collect() is None
 
 
+def test_a_kick_that_comes_after_the_stop_starts_nothing(served: Served) -> None:
+    with ready(served) as front:
+        queue = front.start(2)
+        assert front.report(queue, BLOCK) == 0
+        front.ask(Request.GET_VRING_BASE, VringState(2, 0))  # the ring stays enabled
+        queue.add((), [BLOCK])
+        queue.publish()
+        front.kick(2)
+        assert queue.collect() is None
+
+
 def test_a_buffer_that_is_held_comes_back_when_the_ring_is_stopped(served: Served) -> None:
     features = REPORTING | Features.of(Feature.STATS_VQ)
     with ready(served, features) as front:
@@ -209,6 +220,7 @@ def test_a_buffer_that_is_held_comes_back_when_the_ring_is_stopped(served: Serve
         assert served.server.peer is not None
         assert not served.server.peer.device.poll_statistics()
         front.place(2, SplitLayout.at(0x1000, 64), base=0)
+        front.post(Request.SET_VRING_KICK, VringFile.of(2), [front.kicks[2]])
         front.kick(2)
         assert served.server.peer.device.poll_statistics()
         served.server.tell()

@@ -1,9 +1,9 @@
 """The formats for other languages and tools, generated from the declarations of `vhint.wire`.
 
 A declaration says where the fields are, which values they may have, how many elements follow and
-where the message ends; that is all that a parser in C, Rust, Kaitai Struct or Lua needs. So there is
-no second list of fields: what is exported accepts and refuses what `vhint.wire` does, with the same
-error at the same offset.
+where the message ends; that is all that a parser in C, Rust, Kaitai Struct or Lua needs. So there
+is no second list of fields: what is exported accepts and refuses what `vhint.wire` does, with the
+same error at the same offset.
 
 =====================  ===========================================================================
 module                 subject
@@ -14,7 +14,9 @@ constants, docstrings  enumerations and constants of the modules, and what is sa
 refusals               the requirements behind each refusal
 rendering, words       what generators share
 c, rust, kaitai        a language each; the text is in ``templates/``
-wireshark, capture     a dissector, and captures that it can be tried on
+wireshark              a dissector
+capture, samples       capture files for it, and one with the vectors
+strace                 messages of vhost-user out of a log of strace
 =====================  ===========================================================================
 
 >>> text = export("c", ["command-id"])

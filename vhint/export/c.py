@@ -6,7 +6,7 @@ bitmaps are read element by element, since nothing on the wire is aligned for su
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final
 
 from vhint.export.constants import Constant, Group
@@ -32,6 +32,7 @@ from vhint.export.shape import (
     Parts,
     Reference,
     Rule,
+    number,
     walk,
 )
 from vhint.export.words import snake
@@ -72,9 +73,7 @@ class View:
             for member in each.members
         }
         self._constants = {
-            group.full_name(constant)
-            for group in export.constants
-            for constant in group.constants
+            group.full_name(constant) for group in export.constants for constant in group.constants
         }
         self._enums = {
             each.python: f"enum vhint_{'_'.join(each.name)}" for each in export.enumerations
@@ -90,27 +89,25 @@ class View:
         """Give the cast from the widest number, "" if there is none."""
         return "" if bits > 32 else f"({self.type_of(bits)})"
 
-    def type(self, format: Format, number: Number) -> str:  # noqa: A002
+    def number_type(self, form: Format, number: Number) -> str:
         """Give the type of a field that is wide enough in every layout."""
-        return self.type_of(8 * format.widest(number.name))
+        return self.type_of(8 * form.widest(number.name))
 
-    def array(self, format: Format, array: Array) -> str:  # noqa: A002
+    def array(self, form: Format, array: Array) -> str:
         """Give the name of an array's type, without ``struct``."""
-        return f"vhint_{snake(format.name)}_{array.name}"
+        return f"vhint_{snake(form.name)}_{array.name}"
 
-    def entry_type(self, format: Format, array: Array) -> str:  # noqa: A002
+    def entry_type(self, form: Format, array: Array) -> str:
         """Give the type of an element."""
-        if array.is_plain:
-            (number,) = array.element
-            assert isinstance(number, Number)
-            return self.type_of(8 * number.size)
-        return f"struct {self.array(format, array)}_entry"
+        if array.plain:
+            return self.type_of(8 * array.plain.size)
+        return f"struct {self.array(form, array)}_entry"
 
     # Fields
 
-    def arrays(self, format: Format) -> list[Array]:  # noqa: A002
+    def arrays(self, form: Format) -> list[Array]:
         """Give the arrays of a format, as in the first layout."""
-        return arrays(format.tree)
+        return arrays(form.tree)
 
     def arrays_of(self, tree: tuple[Field, ...]) -> list[Array]:
         """Give the arrays of a layout."""
@@ -120,20 +117,20 @@ class View:
         """Give an array in another layout."""
         return next(each for each in arrays(tree) if each.name == array.name)
 
-    def offsets(self, format: Format) -> list[tuple[str, int]]:  # noqa: A002
+    def offsets(self, form: Format) -> list[tuple[str, int]]:
         """Give what is known of a format's layout, by name: offsets, sizes of elements, its own.
 
         There is nothing if it depends on the guest's layout.
         """
-        name = snake(format.name).upper()
-        return [each for each in places(format) if f"{name}_{each[0]}" not in self._constants]
+        name = snake(form.name).upper()
+        return [each for each in places(form) if f"{name}_{each[0]}" not in self._constants]
 
-    def locals(self, format: Format, tree: tuple[Field, ...]) -> str:  # noqa: A002
+    def locals(self, form: Format, tree: tuple[Field, ...]) -> str:
         """Declare what a function that reads these fields needs."""
         lines = []
         if any(isinstance(each, (Number, Parts)) for each in walk(tree)):
             lines.append("uint64_t value;")
-        lines += [f"{self.entry_type(format, each)} {self.entry(each)};" for each in arrays(tree)]
+        lines += [f"{self.entry_type(form, each)} {self.entry(each)};" for each in arrays(tree)]
         return "".join(f"{line}\n" for line in lines)
 
     def entry(self, array: Array) -> str:
@@ -149,7 +146,7 @@ class View:
             name = f"{to}{name}"
         return name if reference.scale == 1 else f"{reference.scale} * (uint64_t){name}"
 
-    def known(self, enum: type[IntEnum]) -> str:
+    def known(self, enum: type[IntEnum | IntFlag]) -> str:
         """Give the name of the function that says whether a number has a name."""
         return f"{self._enums[enum].removeprefix('enum ')}_is_known"
 
@@ -181,9 +178,9 @@ class View:
         """Give the same as vectors name it."""
         return kind_of(number)
 
-    def check(self, test: str, format: Format, path: str, kind: str) -> str:  # noqa: A002
+    def check(self, test: str, form: Format, path: str, kind: str) -> str:
         """Give a test with the requirements behind it as a comment, beside it or above."""
-        slugs = why(format, path, kind)
+        slugs = why(form, path, kind)
         if not slugs:
             return test
         line = f"{test} /* {slugs} */"
@@ -192,9 +189,7 @@ class View:
 
     def member(self, fields: tuple[Field, ...], key: str, value: int) -> str:
         """Give the name of a value of a selecting field."""
-        number = next(each for each in fields if each.name == key)
-        assert isinstance(number, Number)
-        return self._members[number.enum, value]
+        return self._members[number(fields, key).enum, value]
 
     def about(self, field: Number | Array | Bits) -> str:
         """Give the comment of a field: which values it has, and what its declaration says."""
@@ -227,12 +222,12 @@ class View:
             return line
         if len(line) + len(docs) + 7 <= WIDTH:
             return f"{line} /* {docs} */"
-        return prose(docs, f"{_INDENT}/* ", f"{_INDENT} * ", " */") + "\n" + line
+        return prose(docs, f"{_INDENT}/* ", f"{_INDENT} * ", last=" */") + "\n" + line
 
     def define(self, group: Group, constant: Constant) -> str:
         """Give the definition of a constant, with its comment above."""
         name = group.full_name(constant)
-        comment = prose(constant.docs, "/* ", " * ", " */")
+        comment = prose(constant.docs, "/* ", " * ", last=" */")
         return f"{comment}\n#define VHINT_{name} {_number(constant.value)}"
 
     def function(self, result: str, name: str, arguments: list[str]) -> str:
@@ -258,24 +253,24 @@ class View:
             lines[-1] += space + text
         return "\n".join([before, *lines])
 
-    def given(self, format: Format, layout: object = True) -> list[str]:  # noqa: A002
+    def given(self, form: Format, layout: object = True) -> list[str]:
         """Give the parameters that a format needs besides its bytes."""
-        found = [f"uint64_t {name}" for name in format.parameters]
-        return found + (["enum vhint_layout layout"] if format.layouts and layout else [])
+        found = [f"uint64_t {name}" for name in form.parameters]
+        return found + (["enum vhint_layout layout"] if form.layouts and layout else [])
 
-    def passed(self, format: Format, layout: object = True) -> str:  # noqa: A002
+    def passed(self, form: Format, layout: object = True) -> str:
         """Give the arguments that ``parse`` hands on."""
-        names = ["&in", *format.parameters]
-        names += ["layout"] if format.layouts and layout else []
+        names = ["&in", *form.parameters]
+        names += ["layout"] if form.layouts and layout else []
         return ", ".join([*names, "message"])
 
-    def parse_comment(self, format: Format) -> str:  # noqa: A002
+    def parse_comment(self, form: Format) -> str:
         """Say what the function does."""
-        name = format.name
-        end = "Bytes that follow it are not looked at." if format.is_open else ""
+        name = form.name
+        end = "Bytes that follow it are not looked at." if form.is_open else ""
         given = ""
-        if format.parameters:
-            given = f" `{'`, `'.join(format.parameters)}` is given along with the bytes."
+        if form.parameters:
+            given = f" `{'`, `'.join(form.parameters)}` is given along with the bytes."
         text = (
             f"Parse a whole message {name}. VHINT_OK, or why not, as `fault` (which may be NULL) "
             f"says in full; `message` then means nothing.{given} {end}"
@@ -286,4 +281,3 @@ class View:
 def _number(value: int, *, is_hex: bool = False) -> str:
     text = f"{value:#x}" if is_hex or value > 0xFFFF else str(value)
     return f"UINT64_C({text})" if value >> 32 else text + ("u" if value >> 31 else "")
-

@@ -25,12 +25,14 @@ class About:
 
 
 def about(docstring: str | None) -> About:
-    """Read a docstring.
+    r"""Read a docstring.
 
-    >>> about("The ring.\\n\\nSource: VIRTIO 1.4, 2.7 Split Virtqueues. All are little-endian.")
+    >>> about("The ring.\n\nSource: VIRTIO 1.4, 2.7 Split Virtqueues. All are little-endian.")
     About(text='The ring.', source='VIRTIO 1.4, 2.7 Split Virtqueues')
     """
-    paragraphs = [" ".join(each.split()) for each in inspect.cleandoc(docstring or "").split("\n\n")]
+    paragraphs = [
+        " ".join(each.split()) for each in inspect.cleandoc(docstring or "").split("\n\n")
+    ]
     source = ""
     for paragraph in paragraphs:
         if match := _SOURCE.match(paragraph):

@@ -8,7 +8,7 @@ from vhint.export.formats import Format
 from vhint.export.shape import Array, Bits, End, Field, Leading, Number, Parts, Variant
 
 
-def places(format: Format) -> list[tuple[str, int]]:  # noqa: A002 - it is one
+def places(form: Format) -> list[tuple[str, int]]:
     """Give what is known of a format's layout: offsets, sizes of elements, and its own size.
 
     The names are in capitals, those in a case with the case's name before. There is nothing if it
@@ -18,7 +18,7 @@ def places(format: Format) -> list[tuple[str, int]]:  # noqa: A002 - it is one
     >>> places(catalogue()["command-id"])
     [('VALUE_OFFSET', 0), ('SIZE', 4)]
     """
-    return [] if len(format.groups) > 1 else list(_places(format.tree, 0, ""))
+    return [] if len(form.groups) > 1 else list(_places(form.tree, 0, ""))
 
 
 def _places(fields: tuple[Field, ...], offset: int, prefix: str) -> Iterator[tuple[str, int]]:

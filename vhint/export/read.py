@@ -94,8 +94,8 @@ def _field(con: Any, renamed: Any, *, in_record: bool) -> Field:
         parts = tuple(shape.Part(part, con.shifts[part], width) for part, width in con.fields)
         return shape.Parts(name, size, is_big, parts, docs)
     if kind in (Bits, LeadingBits):
-        count = _reference(con.count, in_record=in_record)
-        return shape.Bits(name, count, kind is LeadingBits, docs)
+        bits = _reference(con.count, in_record=in_record)
+        return shape.Bits(name, bits, kind is LeadingBits, docs)
     if kind in (Repeat, RepeatToEnd):
         count = None if kind is RepeatToEnd else _reference(con.count, in_record=in_record)
         element = _fields(_unwrap(con.subcon), in_record=True)

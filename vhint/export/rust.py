@@ -1,4 +1,4 @@
-"""A module in Rust that needs `core` only: types, constants, and functions that parse and refuse."""
+"""A module in Rust that needs `core` only: types, constants, functions that parse and refuse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from vhint.export.rendering import (
     arrays,
     environment,
     error_of,
-    everything,
     kind_of,
     power,
     prose,
@@ -33,6 +32,8 @@ from vhint.export.shape import (
     Reference,
     Rule,
     Variant,
+    everything,
+    number,
     walk,
 )
 from vhint.export.words import camel
@@ -41,6 +42,8 @@ _SHORT: Final = 18
 """The longest fields of a struct that rustfmt leaves on one line."""
 _CALL: Final = 60
 """The longest arguments of a call that it leaves on one line."""
+_NARROW: Final = 32
+"""The most bits of a number that has to be converted to be a count."""
 _KEYWORDS: Final = frozenset({"type", "match", "move", "ref", "use", "loop", "impl", "in", "where"})
 
 
@@ -69,6 +72,11 @@ class View:
 
     def __init__(self, export: Export) -> None:
         self._enums = {each.python: self.enum_name(each) for each in export.enumerations}
+        self._members = {
+            (each.python, member.value): f"{self.enum_name(each)}::{camel(member.name)}"
+            for each in export.enumerations
+            for member in each.members
+        }
 
     # Types
 
@@ -76,28 +84,26 @@ class View:
         """Give the smallest type for so many bits."""
         return f"u{next(size for size in (8, 16, 32, 64) if bits <= size)}"
 
-    def type(self, format: Format, number: Number) -> str:  # noqa: A002
+    def number_type(self, form: Format, number: Number) -> str:
         """Give the type of a field that is wide enough in every layout."""
         if number.rule is Rule.CHOICE:
             return self.enum(number)
-        return self.type_of(8 * format.widest(number.name))
+        return self.type_of(8 * form.widest(number.name))
 
-    def cast(self, format: Format, number: Number) -> str:  # noqa: A002
+    def cast(self, form: Format, number: Number) -> str:
         """Give the conversion from the widest number, "" if there is none."""
-        kind = self.type_of(8 * format.widest(number.name))
+        kind = self.type_of(8 * form.widest(number.name))
         return "" if kind == "u64" else f" as {kind}"
 
-    def entry_type(self, format: Format, array: Array) -> str:  # noqa: A002
+    def entry_type(self, array: Array) -> str:
         """Give the type of an element."""
-        if array.is_plain:
-            (number,) = array.element
-            assert isinstance(number, Number)
-            return self.type_of(8 * number.size)
+        if array.plain:
+            return self.type_of(8 * array.plain.size)
         return f"{camel(array.name)}Entry{self.lifetime(array.element)}"
 
-    def array_type(self, format: Format, array: Array) -> str:  # noqa: A002
+    def array_type(self, array: Array) -> str:
         """Give the type of an array."""
-        return f"Array<'a, {self.entry_type(format, array)}>"
+        return f"Array<'a, {self.entry_type(array)}>"
 
     def lifetime(self, fields: tuple[Field, ...]) -> str:
         """Give the parameter of a type made of these fields, "" if it needs none."""
@@ -123,10 +129,7 @@ class View:
 
     def member(self, fields: tuple[Field, ...], key: str, value: int) -> str:
         """Give a value of a selecting field."""
-        number = next(each for each in fields if each.name == key)
-        assert isinstance(number, Number)
-        assert number.enum is not None
-        return f"{self.enum(number)}::{camel(number.enum(value).name)}"
+        return self._members[number(fields, key).enum, value]
 
     def constant(self, group: Constants, constant: Constant) -> str:
         """Give the name of a constant."""
@@ -138,25 +141,25 @@ class View:
 
     # Fields
 
-    def arrays(self, format: Format) -> list[Array]:  # noqa: A002
+    def arrays(self, form: Format) -> list[Array]:
         """Give the arrays of a format, as in the first layout."""
-        return arrays(format.tree)
+        return arrays(form.tree)
 
     def arrays_of(self, tree: tuple[Field, ...]) -> list[Array]:
         """Give the arrays of a layout."""
         return arrays(tree)
 
-    def variants(self, format: Format) -> list[Variant]:  # noqa: A002
+    def variants(self, form: Format) -> list[Variant]:
         """Give the variants of a format."""
-        return [each for each in format.tree if isinstance(each, Variant)]
+        return [each for each in form.tree if isinstance(each, Variant)]
 
-    def all_parts(self, format: Format) -> list[Parts]:  # noqa: A002
+    def all_parts(self, form: Format) -> list[Parts]:
         """Give the numbers that are cut into parts, those of elements too."""
-        return [each for each in everything(format.tree) if isinstance(each, Parts)]
+        return [each for each in everything(form.tree) if isinstance(each, Parts)]
 
-    def places(self, format: Format) -> list[tuple[str, int]]:  # noqa: A002
+    def places(self, form: Format) -> list[tuple[str, int]]:
         """Give the offsets and sizes that are the same in all layouts."""
-        return places(format)
+        return places(form)
 
     def literal(self, name: str, fields: tuple[Field, ...], before: str = "") -> str:
         """Give the expression of a value that is made of variables, wrapped as rustfmt does."""
@@ -180,16 +183,20 @@ class View:
                 found.append(ident(each.name))
         return found
 
-    def count(self, reference: Reference, fields: tuple[Field, ...]) -> str:  # noqa: ARG002
+    def count(self, reference: Reference, form: Format) -> str:
         """Give the expression of a count."""
         name = ".".join([ident(reference.names[0]), *reference.names[1:]])
-        if reference.scope != "parameter":
+        if reference.scope != "parameter" and form.width(reference) <= _NARROW:
             name = f"u64::from({name})"
         return name if reference.scale == 1 else f"{reference.scale} * {name}"
 
-    def elements(self, array: Array, group: Group, fields: tuple[Field, ...]) -> str:
+    def counted(self, check: Counted, form: Format) -> str:
+        """Give the expression of the number that counts what follows."""
+        return self.count(Reference(check.field, "message"), form)
+
+    def elements(self, array: Array, group: Group, form: Format) -> str:
         """Give the statement that reads an array, wrapped as rustfmt does."""
-        count = f"Some({self.count(array.count, fields)})" if array.count else "None"
+        count = f"Some({self.count(array.count, form)})" if array.count else "None"
         arguments = [f'"{array.name}"', count, f"take_{array.name}{group.suffix}"]
         line = f"let {array.name} = input.array({', '.join(arguments)})?;"
         if len(", ".join(arguments)) <= _CALL:
@@ -223,9 +230,9 @@ class View:
         """Give the same as vectors name it."""
         return kind_of(number)
 
-    def why(self, format: Format, path: str, kind: str) -> str:  # noqa: A002
+    def why(self, form: Format, path: str, kind: str) -> str:
         """Give the comment with the requirements behind a refusal."""
-        slugs = why(format, path, kind)
+        slugs = why(form, path, kind)
         return prose(slugs, "// ", "// ") if slugs else ""
 
     def about(self, field: Number) -> str:
@@ -237,18 +244,18 @@ class View:
 
     # Functions
 
-    def given(self, format: Format) -> str:  # noqa: A002
+    def given(self, form: Format) -> str:
         """Give the parameters that a format needs besides its bytes."""
-        return "".join(f", {name}: u64" for name in format.parameters)
+        return "".join(f", {name}: u64" for name in form.parameters)
 
-    def passed(self, format: Format) -> str:  # noqa: A002
+    def passed(self, form: Format) -> str:
         """Give the arguments for them."""
-        return "".join(f", {name}" for name in format.parameters)
+        return "".join(f", {name}" for name in form.parameters)
 
-    def arm(self, group: Group, format: Format) -> str:  # noqa: A002
+    def arm(self, group: Group, form: Format) -> str:
         """Give the arm of a match on the layout, wrapped as rustfmt does."""
         patterns = [f"Layout::{camel(each.value)}" for each in group.layouts if each]
-        call = f"take{group.suffix}(&mut input{self.passed(format)})"
+        call = f"take{group.suffix}(&mut input{self.passed(form)})"
         line = f"{' | '.join(patterns)} => {call},"
         if len(line) + 12 <= WIDTH:
             return line

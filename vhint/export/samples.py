@@ -28,12 +28,12 @@ def render(export: Export) -> bytes:
     return write(frames)
 
 
-def _frames(format: Format, vector: dict[str, Any]) -> Iterator[Frame]:  # noqa: A002
+def _frames(form: Format, vector: dict[str, Any]) -> Iterator[Frame]:
     layout = vector["layouts"][0] if "layouts" in vector else None
-    name = dissector(format, layout)
+    name = dissector(form, layout)
     data = bytes.fromhex(vector["hex"])
     count = vector["parameters"].get("count")
-    if format.name == "hint-ack" and count <= _LONGEST:
+    if form.name == "hint-ack" and count <= _LONGEST:
         # The dissector takes the count from the request with the same cookie.
         cookie = int.from_bytes(data[:8], "little")
         request = hint_request.BitmapRequest(cookie, 0, 0, Bitmap(count, bytes(-(-count // 8))))
@@ -49,6 +49,6 @@ def _verdict(vector: dict[str, Any]) -> str:
     return f"{error['kind']}, {error['path'] or 'message'} at byte {error['offset']}"
 
 
-def dissector(format: Format, layout: str | None) -> str:  # noqa: A002
+def dissector(form: Format, layout: str | None) -> str:
     """Give the name of the protocol that dissects a format."""
-    return f"vhint.{snake(format.name)}" + (f".{snake(layout)}" if layout else "")
+    return f"vhint.{snake(form.name)}" + (f".{snake(layout)}" if layout else "")

@@ -16,12 +16,9 @@ from typing import Literal
 class Reference:
     """Where a number comes from that says how many there are of something.
 
-    Attributes:
-        names: the field, and the part of it if it is cut into bits; or the parameter.
-        scope: whether the field is in the message, or beside the counted part in the same record;
-            or a number that is given along with the bytes.
-        scale: what the number is multiplied with.
-
+    `names` are the field, and the part of it if it is cut into bits; or the parameter. `scope` says
+    whether the field is in the message, or beside the counted part in the same record; or that the
+    number is given along with the bytes. It is multiplied with `scale`.
     """
 
     names: tuple[str, ...]
@@ -102,9 +99,18 @@ class Array:
     docs: str = ""
 
     @property
+    def plain(self) -> Number | None:
+        """The number that an element is, or None if it has fields."""
+        match self.element:
+            case (Number(name="") as number,):
+                return number
+            case _:
+                return None
+
+    @property
     def is_plain(self) -> bool:
         """Whether an element is a mere number."""
-        return len(self.element) == 1 and not self.element[0].name
+        return self.plain is not None
 
     @property
     def stride(self) -> int | None:
@@ -201,6 +207,14 @@ class End:
 
 
 Field = Number | Parts | Array | Bits | Maybe | Leading | Variant | Payload | Counted | End
+
+
+def number(fields: tuple[Field, ...], name: str) -> Number:
+    """Give the number of this name among fields; raises `LookupError`."""
+    for field in fields:
+        if isinstance(field, Number) and field.name == name:
+            return field
+    raise LookupError(name)
 
 
 def walk(fields: tuple[Field, ...]) -> Iterator[Field]:

@@ -180,6 +180,27 @@ class ResetDone(Event):
     """Status read back 0: every queue is gone and every buffer is the driver's again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found(Event):
+    """Whoever made the exchange found a requirement broken, by what need not be in the trace.
+
+    `requirement` is its slug; the rest completes "where: expected ..., seen ...".
+    """
+
+    requirement: str
+    expected: str
+    seen: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Event):
+    """The device was given time to come to rest, and everything was looked at once more.
+
+    What it owes and has not done by now it does not do.
+    """
+
+
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -201,6 +222,8 @@ EVENTS: dict[str, type[Event]] = {
         Discarded,
         Changed,
         ResetDone,
+        Found,
+        Settled,
     )
 }
 """Event name, as it stands in a trace file, to its class."""

@@ -78,12 +78,18 @@ def from_json(line: str) -> Event:
     >>> from_json('{"n": 0, "event": "Notified", "queue": "stats"}')
     Notified(queue='stats')
     """
+    return numbered_from_json(line)[1]
+
+
+def numbered_from_json(line: str) -> tuple[int, Event]:
+    """Return the place and the event of one line, or raise `TraceError`."""
     try:
         values = json.loads(line)
         kind = EVENTS[values.pop("event")]
-        del values["n"]
+        place = values.pop("n")
         types = {field.name: str(field.type) for field in fields(kind)}
-        return kind(**{name: _READ[types[name]](value) for name, value in values.items()})
+        read = {name: _READ[types[name]](value) for name, value in values.items()}
+        return _number(place), kind(**read)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TraceError(f"not an event: {line[:80]!r} ({error!r})") from error
 

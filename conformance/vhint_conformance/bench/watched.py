@@ -11,7 +11,7 @@ from vhint.guest.arena import ArenaFullError
 from vhint.guest.initialise import ReadStatus
 from vhint.spans import PAGE, Span, block, intersect, subtract
 from vhint.trace import Recorder
-from vhint.trace.events import Changed, Discarded, Offered, Touched
+from vhint.trace.events import Changed, Discarded, Offered, Settled, Touched
 from vhint.transport.execute import perform
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
@@ -141,6 +141,7 @@ class Watched:
         changed = self.memory.changes()
         if changed:
             self.recorder.emit(Changed(changed, self._observed))
+        self.recorder.emit(Settled())
         for monitor in self.monitors:
             monitor.finish()
         violations = self._violations()

@@ -12,8 +12,10 @@ from rich.console import Console
 from vhint.wire.queues import QueueMode
 from vhint_conformance import statement, targets
 from vhint_conformance.case import Role
+from vhint_conformance.cli import completing
 from vhint_conformance.cli.listing import print_listing
 from vhint_conformance.cli.outputs import Outputs
+from vhint_conformance.cli.verbosity import tell_config, verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
 from vhint_conformance.plugin_options import rings_in
 from vhint_conformance.replay import replay_on
@@ -50,12 +52,13 @@ class PassThrough(click.Command):
 
 
 @click.command(cls=PassThrough)
-@click.argument("target", required=False)
+@click.argument("target", required=False, shell_complete=completing.targets)
 @click.option("--role", type=click.Choice([r.value for r in Role]), help="Only cases of this role.")
 @click.option(
     "--select",
     multiple=True,
     metavar="GLOB",
+    shell_complete=completing.cases,
     help="Only cases whose id, or one of whose requirements, matches. Repeatable.",
 )
 @click.option(
@@ -144,6 +147,7 @@ class PassThrough(click.Command):
     metavar="SECONDS",
     help="Give a case up after this long; 0 waits for ever.",
 )
+@verbosity_options
 @click.pass_context
 def conform(
     ctx: click.Context,
@@ -188,7 +192,7 @@ def conform(
 
     \b
     For example:
-      vhint conform qemu --select 'reporting.*' --json report.json --html report.html
+      vhint conform qemu --select 'reporting.*' --html report.html
       vhint conform qemu --ics qemu.toml
       vhint conform mutant:discard-neighbour
       vhint conform vhost-user --spawn 'my-balloon --socket {socket}'
@@ -232,7 +236,8 @@ def conform(
         if replay:
             _check_replay(select, role, trace, [*expect, *([ics] if ics else [])])
             return _show(lambda _: replay_on(options.target, replay, deadline), outputs)
-        return _show(lambda console: run(options, make_progress(console)), outputs)
+        tell_config(ctx)
+        return _show(lambda console: run(options, make_progress(console, verbosity())), outputs)
     except (UsageError, files.Unwritable) as error:
         raise click.UsageError(str(error)) from error
 
@@ -285,7 +290,7 @@ def _check_replay(
 def _show(judge: Callable[[Console], Report], outputs: Outputs) -> int:
     console = make_console(to_stderr=outputs.to_stdout)
     report = judge(console)
-    print_report(console, report, registry.load())
+    print_report(console, report, registry.load(), verbosity())
     complaints = outputs.write(report)
     for complaint in complaints:
         # The disk filled up meanwhile: whoever reads the file must not take an old one for new.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -27,7 +26,7 @@ from vhint_conformance.demo.summary import summary
 from vhint_conformance.demo.words import mib
 from vhint_conformance.report.console import make_console, print_block
 from vhint_conformance.report.model import ExitStatus
-from vhint_conformance.targets.linux.uml import missing
+from vhint_conformance.targets.linux.uml import memory_folder, missing
 
 KINDS: dict[str, type[DemoGuest]] = {
     kind.kind: kind for kind in (LinuxGuest, SimulatedGuest)
@@ -130,7 +129,13 @@ def demo(
     First one guest allocates memory, touches it and frees it, as the talk's test application does.
     Then guests that do the same are started one after another until the budget has no room for one
     more.  No root and no KVM are needed.  Ctrl-C ends it; what was seen so far is shown.
-    """
+
+    \b
+    For example:
+      vhint demo
+      vhint demo --guests 0 --guest simulated
+      vhint demo --chart memory.svg --json memory.json
+    """  # noqa: D301 - click wants the character itself
     modes = tuple(Mode) if hinting == "both" else (Mode(hinting),)
     plan = Plan(size=size, budget=budget, guests=guests, modes=modes, seed=seed)
     chosen, remark = choose(kind)
@@ -188,7 +193,7 @@ def _available(kind: type[DemoGuest]) -> Iterator[tuple[str, int]]:
         yield "of this machine's memory", int(said[0]) << 10
     if kind is LinuxGuest:
         with suppress(OSError):
-            folder = os.environ.get("TMPDIR") or "/dev/shm"  # noqa: S108 - as the kernel does it
+            folder = memory_folder()
             yield f"in {folder}, where guests' memory lies", shutil.disk_usage(folder).free
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 from rich.console import Console
 
+from vhint_conformance.cli import completing
 from vhint_conformance.cli.requirements import choose, say_json
 from vhint_conformance.report.console import make_console, print_block, say, styled
 from vhint_conformance.report.terminal import labelled
@@ -15,10 +16,16 @@ from vhint_spec.errata import Erratum
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[ID]...")
+@click.argument("names", nargs=-1, metavar="[ID]...", shell_complete=completing.errata)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def errata(names: tuple[str, ...], as_json: bool) -> None:
-    """Print where the sources contradict themselves or are silent, and the reading taken here."""
+    """Print where the sources contradict themselves or are silent, and the reading taken here.
+
+    \b
+    For example:
+      vhint errata
+      vhint errata statistics-entry-size
+    """  # noqa: D301 - click wants the character itself
     chosen = choose(names, register.load(), "erratum", "vhint errata")
     if as_json:
         say_json(asdict(item) for item in chosen)

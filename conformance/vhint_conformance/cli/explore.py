@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from vhint_conformance.cli import completing
 from vhint_conformance.model.explore import promela, report
 from vhint_conformance.model.explore.catalogue import SYSTEMS, System
 from vhint_conformance.model.explore.history import history
@@ -64,7 +65,7 @@ def _bounds(command: F) -> F:
 @click.command(
     epilog="Exit status: 0 proved within the bounds, 1 refuted, 2 wrong usage, 4 undetermined.",
 )
-@click.argument("system", required=False)
+@click.argument("system", required=False, shell_complete=completing.systems)
 @click.option("--list", "list_", is_flag=True, help="List the systems and what is claimed of them.")
 @_bounds
 @click.option("--no-symmetry", is_flag=True, help="Explore states that differ by names alone, too.")
@@ -104,7 +105,13 @@ def explore_command(
     """Explore SYSTEM: every interleaving within the bounds, or a shortest violation.
 
     What is proved is proved within the bounds that are printed beside it, and no further.
-    """
+
+    \b
+    For example:
+      vhint explore --list
+      vhint explore isolating --pages 4
+      vhint explore recheck-outside-lock --mermaid run.mmd
+    """  # noqa: D301 - click wants the character itself
     if list_ or system is None:
         _list()
         return int(ExitStatus.CONFORMS)

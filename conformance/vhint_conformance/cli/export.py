@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vhint.export import TARGETS
+from vhint_conformance.cli import completing
 from vhint_conformance.report import files
 from vhint_conformance.selection import close_names
 
@@ -18,6 +19,7 @@ Examples:
   vhint export --to rust --format 'hint-*' -o vhint.rs
   vhint export --to wireshark --format '*' -o vhint.lua
   vhint export --to pcap -o samples.pcapng
+  vhint export --to pcap --strace backend.log -o session.pcapng
 """
 
 
@@ -44,18 +46,28 @@ Examples:
     "formats",
     multiple=True,
     metavar="NAME",
+    shell_complete=completing.formats,
     help="Only this format (or glob); can be repeated. By default all but the historic ones.",
 )
-def export(target: str, output: Path, formats: tuple[str, ...]) -> None:
+@click.option(
+    "--strace",
+    "log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="LOG",
+    help="With --to pcap: the vhost-user messages that strace has seen, instead of vectors.",
+)
+def export(target: str, output: Path, formats: tuple[str, ...], log: Path | None) -> None:
     """Generate parsers that accept and refuse what vhint does, with the same errors.
 
     Everything comes from the declarations of the formats; `vhint formats` lists them. What is
-    generated is the same every time, needs no library, and may be put into any project (BSD-3-Clause).
+    generated is the same every time, needs no library, and may be put into any project.
     """
     from vhint import export as generator
 
+    if log and (target != "pcap" or formats):
+        raise click.UsageError("--strace goes with --to pcap, and with no --format")
     try:
-        made = generator.export(target, formats)
+        made = _of_log(log) if log else generator.export(target, formats)
     except LookupError as error:
         raise _unknown(str(error.args[0])) from error
     except TypeError as error:
@@ -69,6 +81,22 @@ def export(target: str, output: Path, formats: tuple[str, ...]) -> None:
             files.write(output, made)
     except files.Unwritable as error:
         raise click.UsageError(str(error)) from error
+
+
+def _of_log(log: Path) -> bytes:
+    from vhint.export import capture, strace
+
+    how = f"strace -f -xx -s 65536 -e trace={','.join(strace.CALLS)} -o LOG COMMAND"
+    try:
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            found = list(strace.frames(lines))
+    except strace.CutOff as error:
+        raise click.UsageError(f"{log}: bytes are cut off in {error}...: use {how}") from error
+    except OSError as error:
+        raise click.UsageError(f"{log} cannot be read: {error.strerror}") from error
+    if not found:
+        raise click.UsageError(f"{log}: no message of vhost-user in it; make it with {how}")
+    return capture.write(found)
 
 
 def _unknown(name: str) -> click.UsageError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +11,16 @@ import click
 
 from vhint.wire.queues import QueueMode
 from vhint_conformance import targets
+from vhint_conformance.cli import completing
+from vhint_conformance.cli.verbosity import verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
 from vhint_conformance.fuzz.options import Options
 from vhint_conformance.model.history import write_vector
 from vhint_conformance.report import files
+from vhint_conformance.report.console import make_console
 from vhint_conformance.report.model import ExitStatus
+from vhint_conformance.report.progress import time_left_bar
+from vhint_conformance.report.verbosity import Verbosity
 from vhint_conformance.targets import SpawnPer, TargetSettings
 from vhint_conformance.verdict import NotApplicable, TargetDied, TargetNotStarted
 
@@ -24,7 +31,7 @@ ORDINARY = Options()
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", shell_complete=completing.targets)
 @click.option("--seed", type=int, default=0, show_default=True, help="Which traffic it is.")
 @click.option(
     "--examples",
@@ -63,6 +70,7 @@ ORDINARY = Options()
     type=click.Choice([mode.value for mode in QueueMode]),
     help="How a vhost-user device numbers its queues; by default this is found out.",
 )
+@verbosity_options
 def fuzz(
     target: str,
     seed: int,
@@ -99,7 +107,8 @@ def fuzz(
     except (targets.UnknownTarget, targets.WrongSettings, UsageError, files.Unwritable) as error:
         raise click.UsageError(str(error)) from error
     try:
-        finding = search(found_target, Options(seed, examples, steps, seconds))
+        with _progress(seconds) as told:
+            finding = search(found_target, Options(seed, examples, steps, seconds), told)
     except (TargetNotStarted, TargetDied) as error:
         click.echo(f"{target}: {error}", err=True)
         return int(ExitStatus.TARGET)
@@ -115,6 +124,23 @@ def fuzz(
     if finding.died:
         return int(ExitStatus.TARGET)
     return int(ExitStatus.CONFORMS if finding.sound else ExitStatus.VIOLATED)
+
+
+@contextmanager
+def _progress(seconds: float) -> Iterator[Callable[[int, float, bool], object] | None]:
+    """Show on a terminal how long it may still take; a failure begins it anew, to be shrunk."""
+    if verbosity() is Verbosity.QUIET:
+        yield None
+        return
+    with time_left_bar(make_console(to_stderr=True), bounded=True) as bar:
+        task = bar.add_task("", total=seconds)
+
+        def told(programs: int, left: float, shrinking: bool) -> None:
+            what = "shrinking what was found" if shrinking else "searching"
+            done = max(seconds - left, 0.0)
+            bar.update(task, completed=done, description=f"{what}: {programs} programs played")
+
+        yield told
 
 
 def _print(target: str, finding: Finding) -> None:

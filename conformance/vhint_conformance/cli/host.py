@@ -117,7 +117,12 @@ def host(
 
     Memory that the guest gives up is really given back. One front end is served at a time, and the
     next when it has gone; SIGINT or SIGTERM ends the server.
-    """
+
+    \b
+    For example:
+      vhint host --socket /tmp/balloon.sock --stats
+      vhint host --socket /tmp/balloon.sock --features=-hinting_bitmap --once
+    """  # noqa: D301 - click wants the character itself
     options = ServerOptions(
         features=features,
         queue_mode=QueueMode(queue_map),

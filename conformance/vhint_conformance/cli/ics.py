@@ -10,6 +10,7 @@ import click
 from vhint.wire.queues import QueueMode
 from vhint_conformance import expectations, statement, targets
 from vhint_conformance.case import Role
+from vhint_conformance.cli import completing
 from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.report import files
 from vhint_conformance.report.console import say
@@ -83,7 +84,7 @@ def check(file: Path, report: Path | None) -> int:
 
 
 @ics.command()
-@click.argument("target")
+@click.argument("target", shell_complete=completing.targets)
 @click.option(
     "--role",
     type=click.Choice([Role.DEVICE.value, Role.DRIVER.value]),

@@ -6,6 +6,9 @@ from importlib import import_module
 
 import click
 
+REST = "vhint.rest"
+"""Under which the context keeps the arguments of the command that was resolved last."""
+
 
 class LazyCommand(click.Command):
     """The name of a command, its line of help, and where the command itself is to be had."""
@@ -40,4 +43,5 @@ class LazyGroup(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         if isinstance(command, LazyCommand):
             command = command.load()
+        ctx.meta[REST] = tuple(rest)
         return name, command, rest

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from vhint_conformance.case import Role
+from vhint_conformance.cli import completing
+from vhint_conformance.cli.verbosity import tell_config, verbosity, verbosity_options
 from vhint_conformance.kill_matrix import SUBJECTS, Options, Subject, run_matrix
 from vhint_conformance.kill_matrix.show import Progress, print_list, print_matrix
 from vhint_conformance.report.console import make_console
@@ -15,7 +17,7 @@ from vhint_conformance.selection import close_names, matches
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completing.mutants)
 @click.option("--list", "list_", is_flag=True, help="List them and judge nothing.")
 @click.option("--role", type=click.Choice([r.value for r in Role]), help="Only those of this role.")
 @click.option("--sound", is_flag=True, help="Only the sound implementations.")
@@ -34,6 +36,7 @@ from vhint_conformance.selection import close_names, matches
     metavar="SECONDS",
     help="End the process of an implementation after this long.",
 )
+@verbosity_options
 @click.pass_context
 def mutants(
     ctx: click.Context,
@@ -53,15 +56,23 @@ def mutants(
     found in what is sound; else 1.
 
     `vhint conform mutant:NAME` and `sound:NAME` show one in full.
-    """
+
+    \b
+    For example:
+      vhint mutants --list
+      vhint mutants 'hint-*' -j 2
+      vhint mutants --sound --json matrix.json
+    """  # noqa: D301 - click wants the character itself
     chosen = _chosen(names, Role(role) if role else None, sound)
     console = make_console()
     if list_:
         print_list(console, chosen)
         return
     options = Options(jobs or len(os.sched_getaffinity(0)), full, deadline)
-    matrix = run_matrix(chosen, options, Progress(make_console(to_stderr=True), len(chosen)))
-    print_matrix(console, matrix)
+    tell_config(ctx)
+    with Progress(make_console(to_stderr=True), len(chosen), verbosity()) as progress:
+        matrix = run_matrix(chosen, options, progress)
+    print_matrix(console, matrix, verbosity())
     if json_file:
         try:
             json_file.write_text(matrix.as_json(), encoding="utf-8")

@@ -18,7 +18,7 @@ FILE = click.Path(path_type=Path)
 TEXT, JSON, MARKDOWN = "text", "json", "markdown"
 
 
-@click.command(short_help="Show saved reports, or turn them into HTML and other forms.")
+@click.command(short_help="Show, convert, compare saved reports.")
 @click.argument("reports", nargs=-1, required=True, type=FILE, metavar="REPORT.json...")
 @click.option(
     "--to",
@@ -44,7 +44,7 @@ def report(
       0  done; with --diff: nothing fails that did not fail before
       1  with --diff: a case fails newly
       2  wrong usage, or a file that cannot be read or written
-      4  with --diff: nothing fails newly, but a case is no longer settled, or was not run
+      4  with --diff: nothing fails newly, but a case is no longer settled
 
     \b
     For example:

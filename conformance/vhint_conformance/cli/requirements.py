@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from vhint_conformance.cli import completing
 from vhint_conformance.report.console import make_console, print_block, say, styled
 from vhint_conformance.report.terminal import labelled
 from vhint_conformance.selection import close_names, matches
@@ -19,10 +20,17 @@ T = TypeVar("T")
 
 
 @click.command()
-@click.argument("slugs", nargs=-1, metavar="[SLUG]...")
+@click.argument("slugs", nargs=-1, metavar="[SLUG]...", shell_complete=completing.requirements)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def requirements(slugs: tuple[str, ...], as_json: bool) -> None:
-    """Print requirements: all, or those whose slug matches a SLUG (a name or a glob)."""
+    """Print requirements: all, or those whose slug matches a SLUG (a name or a glob).
+
+    \b
+    For example:
+      vhint requirements
+      vhint requirements reporting.device.containment
+      vhint requirements 'hint.device.*' --json
+    """  # noqa: D301 - click wants the character itself
     chosen = choose(slugs, registry.load(), "requirement", "vhint requirements")
     if as_json:
         say_json(_requirement_json(item) for item in chosen)

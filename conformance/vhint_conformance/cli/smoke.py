@@ -6,12 +6,13 @@ from typing import cast
 
 import click
 
+from vhint_conformance.cli import completing
 from vhint_conformance.report.console import make_console, print_block, say, styled
 from vhint_conformance.report.model import ExitStatus
 
 
 @click.command(short_help="Look whether a harness works, before anything is judged.")
-@click.argument("target")
+@click.argument("target", shell_complete=completing.targets)
 @click.option(
     "--answer-within",
     type=click.FloatRange(min=0, min_open=True),

@@ -20,12 +20,24 @@ directory_option = click.option(
 
 @click.group()
 def vectors() -> None:
-    """Find, list, check and make the vector files (JSON, for any language)."""
+    """Find, list, check and make the vector files (JSON, for any language).
+
+    \b
+    For example:
+      ls "$(vhint vectors path)"
+      vhint vectors list 'hint-ack.*'
+      vhint vectors generate --check
+    """  # noqa: D301 - click wants the character itself
 
 
 @vectors.command()
 def path() -> None:
-    """Print the folder of the installed vector files; README.md there explains them."""
+    """Print the folder of the installed vector files; README.md there explains them.
+
+    \b
+    For example:
+      vhint vectors path
+    """  # noqa: D301
     say(str(store.directory()))
 
 
@@ -33,7 +45,12 @@ def path() -> None:
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @directory_option
 def list_vectors(ids: tuple[str, ...], directory: Path | None) -> None:
-    """Print ids and comments: all, or those that match an ID (a name or a glob)."""
+    """Print ids and comments: all, or those that match an ID (a name or a glob).
+
+    \b
+    For example:
+      vhint vectors list 'hint-ack.*'
+    """  # noqa: D301
     folder = _existing(directory)
     lines: dict[str, str] = {}
     for entry in _load(folder / "manifest.json")["files"]:
@@ -52,7 +69,12 @@ def list_vectors(ids: tuple[str, ...], directory: Path | None) -> None:
 @vectors.command()
 @directory_option
 def lint(directory: Path | None) -> int:
-    """Check the files as they are: schema, manifest, ids, requirements, form."""
+    """Check the files as they are: schema, manifest, ids, requirements, form.
+
+    \b
+    For example:
+      vhint vectors lint --directory my-vectors
+    """  # noqa: D301
     from vhint_conformance.vectors.lint import lint as judge
 
     folder = _existing(directory)
@@ -78,7 +100,13 @@ def lint(directory: Path | None) -> int:
 )
 @directory_option
 def generate(*, check: bool, redefine: tuple[str, ...], directory: Path | None) -> int:
-    """Make the files from the tables in vhint_conformance.vectors; never edit them by hand."""
+    """Make the files from the tables in vhint_conformance.vectors; never edit them by hand.
+
+    \b
+    For example:
+      vhint vectors generate --check
+      vhint vectors generate --redefine 'hint-ack.short-*'
+    """  # noqa: D301
     from vhint_conformance.vectors import generate as maker
 
     folder = store.directory() if directory is None else directory

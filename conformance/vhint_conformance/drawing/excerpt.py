@@ -16,6 +16,7 @@ from vhint.trace.events import (
 )
 from vhint_conformance.drawing.sequence_model import Kind, Step, steps
 
+FOUND = "here the case finds a requirement broken"
 ROUTINE = (StatusWritten, StatusRead, FeaturesOffered, QueueReady, ResetDone)
 """What every initialisation has in it."""
 
@@ -24,13 +25,15 @@ def excerpt_steps(
     events: Sequence[tuple[int, Event]],
     total: int,
     marks: Collection[int] = (),
+    found_after: Collection[int] = (),
     shortened: Collection[int] = (),
 ) -> list[Step]:
     """Return the steps of an excerpt.
 
     `events` are places in a trace of `total` events with what happened there; `marks` are places at
-    which a violation was seen, `shortened` those of events that do not name all their ranges.  What
-    every initialisation has is told in one line, if a request comes after it.
+    which a violation was seen, `found_after` those after which the case found one, `shortened`
+    those of events that do not name all their ranges.  What every initialisation has is told in one
+    line, if a request comes after it.
     """
     first = _first_request(events)
     found: list[Step] = []
@@ -41,7 +44,8 @@ def excerpt_steps(
         if place > expected:
             found.append(_aside(f"{_number(place - expected)} left out"))
         expected = place + 1
-        if index < first and isinstance(event, ROUTINE) and place not in marks:
+        matters = place in marks or place in found_after
+        if index < first and isinstance(event, ROUTINE) and not matters:
             folded += 1
             continue
         if folded:
@@ -51,6 +55,8 @@ def excerpt_steps(
         if place in shortened:
             lines = (*lines, "  (not all of the ranges are kept)")
         found.append(replace(step, lines=lines, number=place, wrong=place in marks))
+        if place in found_after:
+            found.append(Step(Kind.ASIDE, (FOUND,), wrong=True))
     if total > expected:
         found.append(_aside(f"{_number(total - expected)} left out"))
     return list(_merged(found))
@@ -73,7 +79,7 @@ def _merged(found: Sequence[Step]) -> Iterator[Step]:
     """Yield the steps with those that are nobody's, where there are several in a row, in one."""
     said: list[str] = []
     for step in found:
-        if step.kind is Kind.ASIDE:
+        if step.kind is Kind.ASIDE and not step.wrong:
             said += step.lines
             continue
         if said:

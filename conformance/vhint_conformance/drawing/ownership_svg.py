@@ -8,7 +8,7 @@ from vhint_conformance.drawing.svg import el, picture, text
 
 LEFT = 196
 RIGHT = 18
-COLUMN = 24
+COLUMN = 40
 NARROW = 11
 WIDE = 720
 HEAD = 26

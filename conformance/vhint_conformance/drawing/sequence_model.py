@@ -147,7 +147,8 @@ def _(event: ev.Offered) -> Step:
         for word, spans in (("to read", event.readable), ("to write", event.writable))
         if spans
     ]
-    lines = [*_wrapped(f"offers #{event.ticket} on {event.queue}: {', '.join(sides)}")]
+    said = f": {', '.join(sides)}" if sides else ""
+    lines = [*_wrapped(f"offers #{event.ticket} on {event.queue}{said}")]
     if event.blocks:
         lines += _wrapped(f"blocks {ranges(event.blocks)}")
     return Step(Kind.TO_DEVICE, tuple(lines), gives=event.ticket if event.blocks else None)

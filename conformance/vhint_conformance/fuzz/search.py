@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from vhint_conformance import bench as benches
 from vhint_conformance.case import Case
 from vhint_conformance.fuzz.compiling import Setting, compiled, described
+from vhint_conformance.fuzz.draws import by_the_seed_alone
 from vhint_conformance.fuzz.moves import Move, programs
 from vhint_conformance.fuzz.options import Options
 from vhint_conformance.fuzz.playing import Recorded, play, setting_of, vector_of
@@ -67,6 +68,7 @@ class _Search:
     options: Options
     setting: Setting
     until: float
+    told: Callable[[int, float, bool], object] | None = None
     examples: int = 0
     smallest: list[Move] | None = None
     failure: Exception | None = None
@@ -80,6 +82,9 @@ class _Search:
         if program in self.sound:
             return  # another way to say what was played already
         self.examples += 1
+        if self.told:
+            left = self.until - time.monotonic()
+            self.told(self.examples, max(left, 0.0), self.smallest is not None)
         try:
             self._play(moves)
         except NotApplicable:
@@ -122,17 +127,21 @@ def drawn(options: Options, use: Callable[[list[Move]], None], *, shrink: bool) 
     def each(moves: list[Move]) -> None:
         use(moves)
 
-    each()
+    with by_the_seed_alone():
+        each()
 
 
-def search(target: Target, options: Options) -> Finding:
+def search(
+    target: Target, options: Options, told: Callable[[int, float, bool], object] | None = None
+) -> Finding:
     """Search for a program that the target fails at; raises `TargetNotStarted` or `NotApplicable`.
 
-    The first failure is shrunk, then played once more to write its history down.
+    The first failure is shrunk, then played once more to write its history down.  `told` learns
+    how many programs were played, how many seconds are left, and whether it is being shrunk.
     """
     with benches.open_bench(target, CASE, options.seed, None) as bench:
         setting = setting_of(bench)
-    state = _Search(target, options, setting, time.monotonic() + options.seconds)
+    state = _Search(target, options, setting, time.monotonic() + options.seconds, told)
     try:
         drawn(options, state.try_out, shrink=True)
     except _OutOfTime:

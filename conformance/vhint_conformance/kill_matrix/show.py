@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Self
 
 from rich.console import Console
 from rich.text import Text
@@ -12,6 +13,8 @@ from rich.text import Text
 from vhint_conformance.kill_matrix.result import GOOD, Matrix, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
 from vhint_conformance.report.console import printable
+from vhint_conformance.report.progress import time_left_bar
+from vhint_conformance.report.verbosity import Verbosity
 
 STYLES = {
     Verdict.KILLED: "green",
@@ -48,23 +51,45 @@ def details(row: Row) -> str:
 
 
 class Progress:
-    """Tells each row as it is done."""
+    """Tells each row as it is done, over a bar with the time that is left; use it with `with`.
 
-    def __init__(self, console: Console, total: int) -> None:
+    Quiet tells those only that are not as they should be.
+    """
+
+    def __init__(
+        self, console: Console, total: int, verbosity: Verbosity = Verbosity.NORMAL
+    ) -> None:
         self._console = console
         self._total = total
+        self._quiet = verbosity is Verbosity.QUIET
         self._done = 0
+        self._bar = time_left_bar(console)
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
 
     def __call__(self, row: Row) -> None:
         """Print the row behind how many are done."""
         self._done += 1
+        self._bar.update(self._task, advance=1, description=printable(row.name))
+        if self._quiet and row.good:
+            return
         text = Text(f"{self._done:>4}/{self._total}  ")
         self._console.print(text + line(row), soft_wrap=True)
 
 
-def print_matrix(console: Console, matrix: Matrix) -> None:
-    """Print group by group who found whom, then what is wrong, then the sums."""
-    for (role, group), found in groupby(matrix.rows, key=lambda row: (row.role, row.group)):
+def print_matrix(console: Console, matrix: Matrix, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+    """Print group by group who found whom, then what is wrong, then the sums.
+
+    Quiet leaves out the groups.
+    """
+    shown = () if verbosity is Verbosity.QUIET else matrix.rows
+    for (role, group), found in groupby(shown, key=lambda row: (row.role, row.group)):
         console.print(f"\n{role}: {group}", style="bold")
         for row in found:
             console.print(Text("  ") + line(row), soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import Any
 
 from vhint.host import Device, DeviceOptions
@@ -213,11 +213,11 @@ class LogicDevice(Device):
     def _fresh_handlers(self) -> dict[Queue, Handler]:
         return {queue: _HandOver(self, queue) for queue in Queue}
 
-    # The host's side
+    # The host's side: what the logic cannot do is not asked of it
 
     def set_balloon_size(self, pages: int) -> None:
         """Change num_pages."""
-        self._add(self.logic.set_balloon_size(pages))
+        self._wish(Capability.SETS_BALLOON_SIZE, self.logic.set_balloon_size, pages)
 
     def balloon_size(self) -> int:
         """Return how large the balloon is taken to be."""
@@ -226,7 +226,7 @@ class LogicDevice(Device):
     def poll_statistics(self) -> bool:
         """Ask for statistics; return whether the device does anything about it."""
         before = len(self._waiting)
-        self._add(self.logic.poll_statistics())
+        self._wish(Capability.POLLS_STATISTICS, self.logic.poll_statistics)
         return len(self._waiting) > before
 
     def statistics(self) -> dict[int, int]:
@@ -235,23 +235,27 @@ class LogicDevice(Device):
 
     def start_round(self) -> None:
         """Ask for hints; config space shows under which id."""
-        self._add(self.logic.start_round())
+        self._wish(Capability.STARTS_ROUNDS, self.logic.start_round)
 
     def stop_round(self) -> None:
         """Want no more hints."""
-        self._add(self.logic.stop_round())
+        self._wish(Capability.STOPS_ROUNDS, self.logic.stop_round)
 
     def finish_round(self) -> None:
         """Be done with all hints."""
-        self._add(self.logic.finish_round())
+        self._wish(Capability.STARTS_ROUNDS, self.logic.finish_round)
 
     def cancel_round(self) -> None:
         """Give up what hints were for."""
-        self._add(self.logic.cancel_round())
+        self._wish(Capability.CANCELS_ROUNDS, self.logic.cancel_round)
 
     def inhibit(self, on: bool) -> None:
         """Be where hints are of no use, or no longer."""
-        self._add(self.logic.inhibit(on))
+        self._wish(Capability.INHIBITS_ROUNDS, self.logic.inhibit, on)
+
+    def _wish(self, needed: Capability, ask: Callable[..., Effects], *arguments: int) -> None:
+        if needed in self.logic.can:
+            self._add(ask(*arguments))
 
 
 def as_device(memory: GuestMemory, made: Any) -> Any:

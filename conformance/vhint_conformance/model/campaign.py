@@ -18,9 +18,10 @@ from vhint_conformance.model.machines import MACHINES, GuestMachine
 from vhint_conformance.model.machines.base import factories
 from vhint_conformance.model.reference_guest import ReferenceGuest
 from vhint_conformance.model.run import Result, random_seed, run_machine
-from vhint_conformance.mutants import MUTANTS
+from vhint_conformance.mutants import MUTANTS, Mutant
 from vhint_conformance.mutants.guest import GUEST_MUTANTS
-from vhint_conformance.report.console import say
+from vhint_conformance.report.console import make_console, say, watched
+from vhint_conformance.report.progress import time_left_bar
 
 TIMES = 20
 
@@ -37,7 +38,10 @@ def broken_machine(name: str) -> type[GuestMachine]:
         mutant = GUEST_MUTANTS[name]
         make = partial(ReferenceGuest, mutation=mutant.mutation)
         return factories(MACHINES[mutant.machine], make_guest=staticmethod(make))
-    make_device = staticmethod(MUTANTS[name].make_device)
+    broken = MUTANTS[name]
+    if not isinstance(broken, Mutant):
+        raise TypeError(f"{name}: machines have no bus")
+    make_device = staticmethod(broken.make_device)
     return factories(MACHINES[DEVICE_MUTANTS[name]], make_device=make_device)
 
 
@@ -112,10 +116,16 @@ def main(say: Callable[[str], object] = say) -> int:
         parser.error(f"not known: {', '.join(unknown)}; known: {', '.join(known)}")
     say(HEADER)
     wrong = []
-    for row in campaign(options.names or known, options.times, options.jobs):
-        say(str(row))
-        if row.found != (0 if row.name in MACHINES else row.runs):
-            wrong.append(row.name)
+    names = options.names or known
+    console = make_console()
+    with time_left_bar(console) as bar:
+        tell = partial(console.print, soft_wrap=True) if watched(console) else say
+        task = bar.add_task("", total=len(names))
+        for row in campaign(names, options.times, options.jobs):
+            bar.update(task, advance=1, description=row.name)
+            tell(str(row))
+            if row.found != (0 if row.name in MACHINES else row.runs):
+                wrong.append(row.name)
     say(f"as it should be, but for: {', '.join(wrong)}" if wrong else "all as it should be")
     return 1 if wrong else 0
 

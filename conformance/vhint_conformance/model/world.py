@@ -31,7 +31,7 @@ from vhint_conformance.model.hosts import HOSTS
 from vhint_conformance.model.reference_guest import ReferenceGuest
 from vhint_conformance.model.setup import Setup
 from vhint_conformance.oracle import device_monitors
-from vhint_conformance.verdict import Violation
+from vhint_conformance.verdict import Failed, Violation
 
 MakeGuest = Callable[[Setup, Transport, Recorder], Any]
 MakeDevice = Callable[[GuestMemory], Any]
@@ -81,6 +81,7 @@ class World:
         self._shown = -1
         self.busiest = ""
         self.crash: Exception | None = None
+        self._refused: list[Violation] = []
 
     def start(self) -> None:
         """Let the guest initialise the device, and both get over what that brings."""
@@ -167,7 +168,11 @@ class World:
         lost: list[Span] = []
         while taken < steps:
             before, since = self.memory.holes(), self.recorder.last
-            if not self.device.step():
+            try:
+                if not self.device.step():
+                    break
+            except Failed as failed:  # it did what cannot be carried out
+                self._refused += failed.violations
                 break
             taken += 1
             gone = subtract(self.memory.holes(), before)
@@ -231,6 +236,7 @@ class World:
     def violations(self) -> list[Violation]:
         """Return what the monitors and the guest itself have found; cheap."""
         found = [each for monitor in self.monitors for each in monitor.violations]
+        found += self._refused
         return found or [
             Violation(breach.slug, "no such move", str(breach), f"page {breach.pfn:#x}")
             for breach in getattr(self.guest, "breaches", ())

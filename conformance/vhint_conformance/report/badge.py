@@ -52,7 +52,9 @@ def message(reports: Sequence[Report]) -> str:
             exceptions = f", {known} known failing" if known else ""
             return f"conforms ({passed} passed{exceptions})"
         case ExitStatus.VIOLATED:
-            return f"{failed} failed" if failed else "expectations out of date"
+            if failed:
+                return f"{failed} failed"
+            return "claims too much" if report.claims_too_much else "expectations out of date"
         case ExitStatus.TARGET:
             return "target not running"
         case ExitStatus.INTERRUPTED:

@@ -31,6 +31,7 @@ MOST_SPANS = (64, 16, 4)
 MOST_SPANS_IN_ALL = 512
 MOST_PAYLOADS = 16
 WORD = 1 << 64
+LONGEST_NAME = 64
 EXPLAINED = (Verdict.FAIL, Verdict.EXPECTED_FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
 """Verdicts of which a report shows how they came about."""
 
@@ -44,13 +45,15 @@ class Evidence:
     """An excerpt of a trace.
 
     `events` are places in the trace with what happened there, in order; `total` is how many events
-    the whole trace has.  `marks` are the places at which a violation was seen, `shortened` those of
-    events of which only the first ranges are kept.
+    the whole trace has.  `marks` are the places at which a monitor saw a violation, `found_after`
+    those after which the case itself found one, `shortened` those of events of which only the first
+    ranges are kept.
     """
 
     events: tuple[tuple[int, Event], ...]
     total: int
     marks: tuple[int, ...] = ()
+    found_after: tuple[int, ...] = ()
     shortened: frozenset[int] = frozenset()
     payloads: tuple[Payload, ...] = ()
 
@@ -60,6 +63,7 @@ class Evidence:
             "events": self.total,
             "trace": [to_json(place, event) for place, event in self.events],
             "marks": list(self.marks),
+            "found_after": list(self.found_after),
             "shortened": sorted(self.shortened),
             "bytes": [
                 {
@@ -83,6 +87,7 @@ class Evidence:
                 events=events,
                 total=max(values["events"], len(events)),
                 marks=tuple(values.get("marks", ())),
+                found_after=tuple(values.get("found_after", ())),
                 shortened=frozenset(values.get("shortened", ())),
                 payloads=tuple(_payload(each) for each in values.get("bytes", ())),
             )
@@ -105,14 +110,21 @@ def gather(witness: Witness, violations: Sequence[Violation]) -> Evidence | None
         return None
     # The slug of a violation may have been made more precise since (`ring_words`).
     known = {(each.expected, each.seen, each.where) for each in violations}
-    marks = sorted(
-        {
-            place
-            for place, each in witness.seen
-            if place >= 0 and (each.expected, each.seen, each.where) in known
-        }
-    )
-    places = chosen(events, marks)
+
+    def places_of(found: Iterable[tuple[int, Violation]]) -> list[int]:
+        return sorted(
+            {
+                place
+                for place, each in found
+                if place >= 0 and (each.expected, each.seen, each.where) in known
+            }
+        )
+
+    # Monitors report to the case, which then fails by what they saw.
+    reported = {each for _, each in witness.seen}
+    own = [(place, each) for place, each in witness.blamed if each not in reported]
+    marks, blamed = places_of(witness.seen), places_of(own)
+    places = chosen(events, sorted({*marks, *blamed}))
     most = _most_spans([events[place] for place in places])
     shortened = frozenset(place for place in places if _longest(events[place]) > most)
     kept = frozenset(places)
@@ -121,6 +133,7 @@ def gather(witness: Witness, violations: Sequence[Violation]) -> Evidence | None
         events=tuple((place, _short(events[place], most)) for place in places),
         total=len(events),
         marks=tuple(place for place in marks if place in kept),
+        found_after=tuple(place for place in blamed if place in kept),
         shortened=shortened,
         payloads=tuple(payloads[-MOST_PAYLOADS:]),
     )
@@ -214,7 +227,20 @@ def _event(line: str) -> tuple[int, Event]:
     for number in [place, *_numbers(event)]:
         if not -1 <= number < WORD:
             raise EvidenceError(f"no number of an event has more than 64 bits; seen {number:#x}")
+    for text in _texts(event):
+        _check_name(text)
     return place, event
+
+
+def _check_name(text: str) -> None:
+    """Raise `EvidenceError` if a text cannot be the name of a queue."""
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise EvidenceError(f"no queue has such a name: {text!r:.40}")
+
+
+def _texts(event: Event) -> list[str]:
+    values = (getattr(event, field.name) for field in fields(event))
+    return [value for value in values if isinstance(value, str)]
 
 
 def _numbers(event: Event) -> Iterable[int]:
@@ -230,6 +256,7 @@ def _numbers(event: Event) -> Iterable[int]:
 
 
 def _payload(values: Mapping[str, Any]) -> Payload:
+    _check_name(values["queue"])
     return Payload(
         values["n"], values["ticket"], values["queue"], values["side"], values["size"],
         bytes.fromhex(values["hex"]),

@@ -63,7 +63,7 @@ def _outcome(outcome: Outcome) -> TestCase:
     message = _clean(outcome.message)
     result: _Result | None = None
     if outcome.verdict is Verdict.FAIL:
-        result = Failure(message, ",".join(v.requirement for v in outcome.violations))
+        result = Failure(message, _clean(",".join(v.requirement for v in outcome.violations)))
         result.text = _details(outcome)
     elif outcome.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
         result = Error(f"{outcome.verdict}: {message}", outcome.verdict.value)

@@ -14,9 +14,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from vhint_conformance.expectations import Expectation
 from vhint_conformance.report.evidence import Evidence, EvidenceError
 from vhint_conformance.report.json_report import SCHEMA, SCHEMA_FILE
+from vhint_conformance.report.load_expectation import expectation
+from vhint_conformance.report.load_statement import statement
 from vhint_conformance.report.model import ExitStatus, Fault, Outcome, Report
 from vhint_conformance.selection import Level
 from vhint_conformance.verdict import Verdict, Violation
@@ -47,7 +48,11 @@ def load(path: Path) -> Report:
         raise UnreadableReport(
             f"{path}: not a sound report: at {place.lstrip('.') or 'the top'}: {error.message:.200}"
         )
-    report = _report(_clean(values))
+    try:
+        report = _report(_clean(values))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # Of the statement and the deviations in it the schema says little.
+        raise UnreadableReport(f"{path}: not a sound report: its statement: {error}") from error
     _check_evidence(path, report)
     return report
 
@@ -94,7 +99,8 @@ def _clean(value: Any) -> Any:
 
 def _report(values: Mapping[str, Any]) -> Report:
     failed_start = values.get("target_error") or {"message": "", "hint": ""}
-    expectations = [(_expectation(each), each) for each in values.get("expectations", ())]
+    stated, comparison = statement(values["statement"]) if values.get("statement") else (None, None)
+    expectations = [(expectation(each), each) for each in values.get("expectations", ())]
     return Report(
         target=values["target"],
         versions=values["versions"],
@@ -105,6 +111,9 @@ def _report(values: Mapping[str, Any]) -> Report:
         expectations=tuple(item for item, _ in expectations),
         out_of_date=tuple(item for item, each in expectations if each.get("out_of_date")),
         deselected=values.get("deselected", 0),
+        statement=stated,
+        comparison=comparison,
+        not_claimed={each["id"]: each["reason"] for each in values.get("not_claimed", ())},
         not_run=tuple(values.get("not_run", ())),
         stopped=values.get("stopped") or "",
         interrupted=values.get("exit_status") == ExitStatus.INTERRUPTED,
@@ -134,18 +143,11 @@ def _outcome(values: Mapping[str, Any]) -> Outcome:
             Violation(each["requirement"], each["expected"], each["seen"], each["where"])
             for each in values.get("violations", ())
         ),
-        expectations=tuple(_expectation(each) for each in values.get("expectations", ())),
+        expectations=tuple(expectation(each) for each in values.get("expectations", ())),
         fault=Fault(fault) if fault else None,
         role=values.get("role", ""),
         evidence=values.get("evidence"),
     )
-
-
-def _expectation(values: Mapping[str, Any]) -> Expectation:
-    return Expectation(
-        values["slug"], values["reason"], values["link"], values["message"] or "",
-        values["versions"] or "", values["source"],
-    )  # fmt: skip
 
 
 def _check_evidence(path: Path, report: Report) -> None:

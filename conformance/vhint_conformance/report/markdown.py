@@ -6,7 +6,7 @@ A code host cuts a summary off after a megabyte, so there is a bound to how much
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from vhint_conformance.expectations import complaint
 from vhint_conformance.report.markdown_text import block, code, in_html, plain
@@ -67,8 +67,10 @@ def _word(report: Report) -> str:
         case ExitStatus.CONFORMS:
             return "conforms"
         case ExitStatus.VIOLATED:
-            failed = report.having(Verdict.FAIL)
-            return "does not conform" if failed else "does better than expected"
+            if report.having(Verdict.FAIL):
+                return "does not conform"
+            claims = report.claims_too_much
+            return "claims too much" if claims else "does better than expected"
         case ExitStatus.TARGET:
             return "could not be judged"
         case ExitStatus.INTERRUPTED:
@@ -115,9 +117,14 @@ def _rest(report: Report, site: str, most: int) -> list[str]:
         *_failures(report.having(Verdict.FAIL), site, most),
         *_unsettled(report, most),
         *_expected(report, most),
-        *(f"- {plain(complaint(item))}" for item in report.out_of_date),
-        *([""] if report.out_of_date else []),
+        *_lines(map(complaint, report.out_of_date)),
+        *_lines(f"the statement claims too much: {line}" for line in report.claims_too_much),
     ]
+
+
+def _lines(said: Iterable[str]) -> list[str]:
+    found = [f"- {code(line)}" for line in said]
+    return [*found, ""] if found else []
 
 
 def _target_error(report: Report) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from html import escape
 
+from vhint_conformance.report.console import printable
+
 _SPECIAL = re.compile(r"([\\`*_\[\]|~<>&])")
 _SPACE = re.compile(r"\s+")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 LONGEST = 400
 
 
@@ -51,7 +52,7 @@ def in_html(text: str, longest: int = LONGEST) -> str:
 
 def block(text: str, longest: int = 4000) -> list[str]:
     """Return the lines of a code block that holds the text, whatever stands in it."""
-    cleaned = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text[:longest].replace("\n", " "))
+    cleaned = printable(text[:longest].replace("\n", " "))
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", cleaned)), default=0))
     return [f"{fence}sh", cleaned, fence]
 
@@ -62,6 +63,5 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     >>> one_line("a\n\tb" + 400 * "c", 6)
     'a bccc…'
     """
-    line = _SPACE.sub(" ", text[: 4 * longest]).strip()
-    line = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line)
+    line = printable(_SPACE.sub(" ", text[: 4 * longest]).strip())
     return line if len(line) <= longest else f"{line[:longest]}…"

@@ -1,14 +1,22 @@
-"""What a person sees while the cases run: a bar on a terminal, a line per case elsewhere."""
+"""What a person sees while long work is done: a bar on a terminal, a line each elsewhere."""
 
 from __future__ import annotations
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
 from rich.text import Text
 
-from vhint_conformance.report.console import printable
+from vhint_conformance.report.console import printable, watched
 from vhint_conformance.report.model import Outcome
+from vhint_conformance.report.verbosity import Verbosity
 from vhint_conformance.verdict import Verdict
 
 WORDS = {
@@ -54,25 +62,59 @@ class Lines:
         """Clean up nothing."""
 
 
-class Bar:
-    """A progress bar with the name of the case; what is not simply good gets a line above it."""
+class Silence:
+    """Nothing at all."""
 
-    def __init__(self, console: Console) -> None:
+    def begin(self, total: int) -> None:
+        """Say nothing."""
+
+    def started(self, case: str) -> None:
+        """Say nothing."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Say nothing."""
+
+    def end(self) -> None:
+        """Say nothing."""
+
+
+def time_left_bar(console: Console, *, bounded: bool = False) -> Progress:
+    """Return a bar with the time that is left and what is being done, gone when it is over.
+
+    It shows how many of how many are done; or, if the work is `bounded` by a time in seconds, how
+    many of those are gone.  Where no person watches it is not drawn.
+    """
+    return Progress(
+        BarColumn(bar_width=20),
+        *(
+            (TextColumn("{task.completed:.0f} of {task.total:.0f} s"),)
+            if bounded
+            else (MofNCompleteColumn(), TimeRemainingColumn(compact=True), TextColumn("left"))
+        ),
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        ),
+        console=console,
+        transient=True,
+        expand=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not watched(console),
+    )
+
+
+class Bar:
+    """A progress bar with the name of the case; what is not simply good gets a line above it.
+
+    With `every` all cases get one.
+    """
+
+    def __init__(self, console: Console, *, every: bool = False) -> None:
         self.console = console
-        self.bar = Progress(
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn(
-                "{task.description}",
-                markup=False,
-                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-            ),
-            console=console,
-            transient=True,
-            expand=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self.every = every
+        self.bar = time_left_bar(console)
         self.task: TaskID | None = None
 
     def begin(self, total: int) -> None:
@@ -87,7 +129,7 @@ class Bar:
 
     def finished(self, outcome: Outcome) -> None:
         """Move on."""
-        if outcome.verdict not in QUIET:
+        if self.every or outcome.verdict not in QUIET:
             self.console.print(line(outcome), soft_wrap=True)
         if self.task is not None:
             self.bar.advance(self.task)
@@ -97,6 +139,12 @@ class Bar:
         self.bar.stop()
 
 
-def make_progress(console: Console) -> Lines | Bar:
+def make_progress(
+    console: Console, verbosity: Verbosity = Verbosity.NORMAL
+) -> Lines | Bar | Silence:
     """Return the bar if a person watches, else lines."""
-    return Bar(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
+    if verbosity is Verbosity.QUIET:
+        return Silence()
+    if watched(console):
+        return Bar(console, every=verbosity is Verbosity.VERBOSE)
+    return Lines(console)

@@ -177,6 +177,8 @@ def _notifications(report: Report) -> Iterator[_Json]:
         yield _note("warning", f"{outcome.id}: inconclusive: {outcome.message}")
     for item in report.out_of_date:
         yield _note("error", complaint(item))
+    for line in report.claims_too_much:
+        yield _note("error", f"the statement claims too much: {line}")
     if report.not_run:
         yield _note("warning", f"{len(report.not_run)} cases were not run: {report.stopped}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from vhint_conformance.report.model import Report
 
 SHOWN = 8
-"""Cases of one reason that are named; the JSON report has them all."""
+"""Cases of one reason that are named; -v and the JSON report have them all."""
 
 
 def claims(report: Report) -> list[tuple[str, str]]:
@@ -32,20 +32,20 @@ def claims(report: Report) -> list[tuple[str, str]]:
     if stated.features is not None:
         rows.append(("features", ", ".join(feature.name for feature in stated.features)))
     rows.append(("limits", "; ".join(limits)))
-    rows += [("deviation", f"{item.slug}: {item.reason}") for item in stated.deviations]
+    rows += [("deviation", f"{item.slug}: {item.reason} {item.link}") for item in stated.deviations]
     if report.comparison:
         rows += [("not claimed", line) for line in report.comparison.left_out]
         rows.append(("not compared", report.comparison.unknown))
     return rows
 
 
-def not_claimed(report: Report) -> list[tuple[str, str]]:
-    """Return how many cases were left out for each reason, and which."""
+def not_claimed(report: Report, *, every: bool = False) -> list[tuple[str, str]]:
+    """Return how many cases were left out for each reason, and which: the first, or every one."""
     groups: dict[str, list[str]] = defaultdict(list)
     for case, reason in report.not_claimed.items():
         groups[reason].append(case)
     return [
-        (f"{len(cases):>3}", f"{reason}: {_some(cases)}")
+        (f"{len(cases):>3}", f"{reason}: {', '.join(cases) if every else _some(cases)}")
         for reason, cases in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]
 

@@ -9,11 +9,13 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.expectations import Expectation, complaint
 from vhint_conformance.report import statement_section
 from vhint_conformance.report.console import print_block, styled
 from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
+from vhint_conformance.report.verbosity import Verbosity
 from vhint_conformance.report.verdict_line import verdict_line
 from vhint_conformance.report.violations import kinds
 from vhint_conformance.tracing import NOT_WRITTEN
@@ -24,9 +26,24 @@ MOST = 3
 """Kinds of violation of one requirement that are printed for one case."""
 
 
-def print_report(console: Console, report: Report, registry: Mapping[str, Requirement]) -> None:
-    """Print everything a person needs to know, the most important last."""
-    say = Printer(console, registry)
+def print_report(
+    console: Console,
+    report: Report,
+    registry: Mapping[str, Requirement],
+    verbosity: Verbosity = Verbosity.NORMAL,
+) -> None:
+    """Print everything a person needs to know, the most important last.
+
+    Quiet is what is wrong and the last line; verbose names every case that was not judged.
+    """
+    say = Printer(console, registry, verbosity)
+    if verbosity is Verbosity.QUIET:
+        say.unsettled(report.having(Verdict.INCONCLUSIVE, Verdict.ERROR))
+        say.failures(report.having(Verdict.FAIL))
+        say.out_of_date(report.out_of_date)
+        say.too_much(report)
+        say.end(report)
+        return
     say.not_claimed(report)
     say.not_applicable(report.having(Verdict.NOT_APPLICABLE))
     say.expectations(report)
@@ -46,15 +63,25 @@ def print_report(console: Console, report: Report, registry: Mapping[str, Requir
 class Printer:
     """The sections of the report."""
 
-    def __init__(self, console: Console, registry: Mapping[str, Requirement]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        registry: Mapping[str, Requirement],
+        verbosity: Verbosity = Verbosity.NORMAL,
+    ) -> None:
         self.console = console
         self.registry = registry
+        self.verbosity = verbosity
 
     def statement(self, report: Report) -> None:
         """Print what the target was held to, and what of that it does not offer."""
         if report.statement:
             self._heading("Statement")
             self._print(labelled(*statement_section.claims(report)), 2)
+        self.too_much(report)
+
+    def too_much(self, report: Report) -> None:
+        """Print what a statement claims and the target does not offer."""
         for line in report.claims_too_much:
             self._print(styled(f"claims too much: {line}", WORDS[Verdict.FAIL][1]), 2)
 
@@ -62,16 +89,20 @@ class Printer:
         """Print which cases a statement left out, by reason."""
         if report.not_claimed:
             self._heading("Not claimed")
-            self._print(labelled(*statement_section.not_claimed(report)), 2)
+            every = self.verbosity is Verbosity.VERBOSE
+            self._print(labelled(*statement_section.not_claimed(report, every=every)), 2)
 
     def not_applicable(self, outcomes: Iterable[Outcome]) -> None:
         """Print how many cases did not apply, by reason."""
+        outcomes = list(outcomes)
         reasons = Counter(outcome.message or "no reason given" for outcome in outcomes)
         if reasons:
             self._heading("Not applicable")
             grid = labelled()
             for reason, count in reasons.most_common():
-                grid.add_row(styled(f"{count:>3}"), styled(reason))
+                which = [o.id for o in outcomes if (o.message or "no reason given") == reason]
+                named = f": {', '.join(which)}" if self.verbosity is Verbosity.VERBOSE else ""
+                grid.add_row(styled(f"{count:>3}"), styled(f"{reason}{named}"))
             self._print(grid, 2)
 
     def expectations(self, report: Report) -> None:
@@ -186,7 +217,8 @@ class Printer:
     def end(self, report: Report) -> None:
         """Print what all of it means."""
         text, style, hint = verdict_line(report)
-        self.console.print()
+        if self.verbosity is not Verbosity.QUIET or report.exit_status is not ExitStatus.CONFORMS:
+            self.console.print()
         self._print(styled(text, style), 0)
         if hint:
             self._print(styled(hint), 2)

@@ -23,7 +23,7 @@ def verdict_line(report: Report) -> tuple[str, str, str]:
             return f"does not conform: {counts}", "bold red", ""
         if report.claims_too_much:
             line = f"the statement claims more than the target offers: {counts}"
-            return line, "bold red", "what it is stands above; correct the statement or the target"
+            return line, "bold red", "correct the statement, or the target"
         what = _number(len(report.out_of_date), "expectation is", "expectations are")
         return f"{what} out of date: {counts}", "bold red", "remove what no longer happens"
     if status is ExitStatus.TARGET:

@@ -199,6 +199,12 @@ class Target(ABC):
         """Return the target as it is started for cases of that variant."""
         return self
 
+    def prepare(self) -> None:  # noqa: B027 - worth while only for what starts slowly
+        """Begin to start what the next session will use, without waiting for it.
+
+        Nothing is raised: what is wrong with the target is found by `start`.
+        """
+
     @abstractmethod
     def start(self) -> Session:
         """Start the target, or raise `TargetNotStarted`."""

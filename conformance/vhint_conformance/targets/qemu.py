@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vhint.spans import PAGE, Span
 from vhint.transport.interface import TransportError
-from vhint.transport.qtest import Bus, Machine, MachineOptions, PciTransport
+from vhint.transport.qtest import Bus, Launch, Machine, MachineOptions, PciTransport
 from vhint.wire import config
 from vhint.wire.queues import QueueMode
 from vhint.wire.statistics import StatisticTag
@@ -217,14 +217,12 @@ class QemuSession(Session):
 
     def await_end(self) -> None:
         """Give QEMU a moment to end: its sockets are closed before that."""
-        if self.machine.process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self.machine.process.wait(END)
+        with suppress(subprocess.TimeoutExpired):
+            self.machine.process.wait(END)
 
     def footprint(self) -> Footprint | None:
         """Return what QEMU's process costs."""
-        process = self.machine.process
-        return footprint_of(process.pid, self.machine.printed) if process else None
+        return footprint_of(self.machine.process.pid, self.machine.printed)
 
     def close(self) -> None:
         """End QEMU."""
@@ -241,16 +239,33 @@ class QemuTarget(Target):
 
     kind = "qemu"
 
-    def __init__(self, program: str | None = None, bus: Bus | None = None) -> None:
+    def __init__(
+        self,
+        program: str | None = None,
+        bus: Bus | None = None,
+        spares: dict[Bus, Launch] | None = None,
+    ) -> None:
         self._bus = bus or Bus.MMIO
         self.name = f"{self.kind}:{bus}" if bus else self.kind
         self.variants = (ON_BUS[bus],) if bus else (*ON_BUS.values(), ON_MMIO_PACKED)
+        self._spares = {} if spares is None else spares
         self._program = program or os.environ.get(PROGRAM_VARIABLE) or MachineOptions().program
 
     def in_variant(self, variant: Variant) -> Target:
         """Return the target on the bus of that variant."""
         bus = Bus(variant.bus) if variant.bus else self._bus
-        return QemuTarget(self._program, bus)
+        return QemuTarget(self._program, bus, self._spares)
+
+    def prepare(self) -> None:
+        """Start another QEMU, which is up when it is needed: that takes as long as most cases."""
+        if self._bus not in self._spares:
+            with suppress(TransportError, TargetNotStarted):  # the case that needs it says why
+                self._spares[self._bus] = Launch(self._options())
+
+    def close(self) -> None:
+        """End what was started for cases that never came."""
+        while self._spares:
+            self._spares.popitem()[1].close()
 
     def start(self) -> Session:
         """Start QEMU."""
@@ -280,10 +295,12 @@ class QemuTarget(Target):
 
     def _machine(self) -> Machine:
         try:
-            options = MachineOptions(self._path(), balloon=BALLOON, objects=OBJECTS, bus=self._bus)
-            return Machine(options)
+            return Machine(launch=self._spares.pop(self._bus, None) or Launch(self._options()))
         except TransportError as error:
             raise TargetNotStarted(str(error), f"try `{self._program} --version`") from error
+
+    def _options(self) -> MachineOptions:
+        return MachineOptions(self._path(), balloon=BALLOON, objects=OBJECTS, bus=self._bus)
 
     def _path(self) -> str:
         path = shutil.which(self._program)

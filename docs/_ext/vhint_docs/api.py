@@ -26,11 +26,13 @@ ALONE = ("vhint.wire", "vhint.wire.history")
 """Packages each of whose modules has a page."""
 
 TOGETHER = (
+    "vhint.wire.formats",
     "vhint.trace",
     "vhint.ring",
     "vhint.guest",
     "vhint.host",
     "vhint.transport",
+    "vhint.export",
     "vhint_conformance.oracle",
 )
 """Packages that have a page each."""
@@ -72,7 +74,7 @@ def modules(package: str) -> Iterator[Module]:
         if found.name.startswith("_") or found.name in MACHINERY:
             continue
         if found.ispkg:
-            if name not in ALONE:
+            if name not in (*ALONE, *TOGETHER):
                 yield from modules(name)
             continue
         tree = ast.parse((Path(places[0]) / f"{found.name}.py").read_text(encoding="utf-8"))

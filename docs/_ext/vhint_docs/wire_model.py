@@ -242,8 +242,9 @@ def _allowed(con: Any) -> str:
 
 
 def _value(value: object) -> str:
-    named = isinstance(value, (IntEnum, IntFlag))
-    return f"{value.value} ({value.name})" if named else str(value)
+    if isinstance(value, (IntEnum, IntFlag)):
+        return f"{value.value} ({value.name})"
+    return str(value)
 
 
 def number_text(value: int) -> str:

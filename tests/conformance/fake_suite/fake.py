@@ -15,6 +15,7 @@ from vhint_conformance import bench, targets
 from vhint_conformance.tracing import write_trace
 from vhint_conformance.variants import RING_VARIANTS, SPLIT
 from vhint_conformance.verdict import Failed, NotApplicable, TargetNotStarted
+from vhint_conformance.witness import Witness
 from vhint_spec import Requirement, registry
 
 LEVELS = {
@@ -72,6 +73,8 @@ class FakeBench:
         self.observations: dict[str, object] = {}
         self.effectiveness: dict[str, object] = {"pages": 0}
         self.late: list = []
+        self.recorder = Recorder()
+        self.witness = Witness(self.recorder)
 
 
 @contextmanager
@@ -88,7 +91,7 @@ def open_bench(target, info, seed, trace):
         if made.late:
             raise Failed(made.late)
     finally:
-        write_trace(Recorder(), trace, made.observations)
+        write_trace(made.recorder, trace, made.observations)
         if log:
             with Path(log).open("a") as file:
                 file.write(f"closed {info.id}\n")

@@ -117,7 +117,9 @@ class Peer:
                 self._stop(index)
                 self.rings[index].put_base(base)
             case actions.StopRing(index):
-                return VringState(index, self._stop(index))
+                base = self._stop(index)
+                self._deafen(self.rings[index])
+                return VringState(index, base)
             case actions.EnableRing(index, enabled):
                 self._ring_event(index, RingEvent.ENABLE if enabled else RingEvent.DISABLE)
             case actions.KickBy(index):
@@ -231,8 +233,7 @@ class Peer:
 
     def _kick_by(self, ring: Vring, fds: list[int]) -> None:
         self._stop(ring.index)
-        if ring.kick >= 0:
-            self._watcher.unwatch(ring.kick)
+        self._deafen(ring)
         self._replace(ring, "kick", fds)
         if fds:
             try:
@@ -245,6 +246,12 @@ class Peer:
         if ring.has_run and ring.size and ring.address:
             # It ran before, and who served it then may have taken the last kick with him.
             self.kicked(ring.index)
+
+    def _deafen(self, ring: Vring) -> None:
+        """Let go of the kick descriptor: a kick that comes late must not start the ring again."""
+        if ring.kick >= 0:
+            self._watcher.unwatch(ring.kick)
+        self._replace(ring, "kick", [])
 
     def _replace(self, ring: Vring, name: str, fds: list[int]) -> None:
         old = getattr(ring, name)

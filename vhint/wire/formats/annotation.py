@@ -123,17 +123,12 @@ def annotate(
 ) -> Annotation:
     """Say of every byte of a message which field it belongs to, and what that says.
 
-    Args:
-        what: the format, or its id.
-        data: one whole message, or something that should be one.
-        layout: the guest's, for a format that has several; None: little-endian LP64.
-        parameters: the numbers that the format needs besides the bytes.
+    `what` is the format, or its id; `data` one whole message, or something that should be one;
+    `layout` the guest's, for a format that has several (None: little-endian LP64); `parameters` are
+    the numbers that the format needs besides the bytes.
 
-    Raises:
-        KeyError: if there is no such format.
-        WireError: if the layout or the parameters are wrong; if the bytes are, `Annotation.error`
-            says so instead.
-
+    Raises `KeyError` if there is no such format, and `WireError` if the layout or the parameters
+    are wrong. If the bytes are, `Annotation.error` says so instead.
     """
     form = FORMATS[what] if isinstance(what, str) else what
     declaration, numbers = form.declaration(layout), form.numbers(parameters)

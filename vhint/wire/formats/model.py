@@ -12,7 +12,7 @@ from construct import Construct
 
 from vhint.wire.codec import Data
 from vhint.wire.errors import OutOfRange, UnknownValue, WireError, WrongType
-from vhint.wire.formats import values
+from vhint.wire.formats import sizes, values
 from vhint.wire.history.layout import Layout
 
 
@@ -36,10 +36,8 @@ class Format:
         status: whether anybody should still speak it.
         since: where it appeared first: a version of a specification, or the date of a posting.
         source: the section that defines it.
-        declarations: its construct declaration for each layout of a guest; for the key None if all
-            guests write it alike.
-        parse: bytes to the face that `module` describes; takes the numbers that `parameters` names
-            and, if there are layouts, the keyword ``layout``. Raises `WireError`.
+        declarations: its construct declaration by the layout of a guest; by None if all agree.
+        parse: bytes to the face that `module` describes; `decode` calls it.
         parameters: the names of numbers (0 or more) that are needed besides the bytes.
         reads: how many leading bytes count, if what follows them is not looked at.
 
@@ -74,6 +72,17 @@ class Format:
                 return declaration
         names = " or ".join(self.layouts) or "none: it is the same for all guests"
         raise UnknownValue("layout", 0, names, layout, format=self.id)
+
+    def sizes(self) -> tuple[int, int | None]:
+        """Give the smallest and the largest size in bytes; None for the largest: no limit.
+
+        Where guests differ, over all of them.
+        """
+        found = [sizes.sizes(declaration) for declaration in self.declarations.values()]
+        largest = [most for _, most in found]
+        return min(least for least, _ in found), (
+            None if None in largest else max(most for most in largest if most is not None)
+        )
 
     def decode(self, data: Data, *, layout: str | None = None, **parameters: int) -> Any:
         """Give the face of the bytes, which is described in `module`; raises `WireError`."""
@@ -112,7 +121,7 @@ class Format:
         for name in given:
             if name not in self.parameters:
                 known = " and ".join(self.parameters) or "none"
-                raise UnknownValue(name, 0, f"as parameters {known}", name, format=self.id)
+                raise UnknownValue(name, 0, f"only the parameters: {known}", name, format=self.id)
         found: dict[str, int] = {}
         for name in self.parameters:
             if name not in given:

@@ -262,7 +262,7 @@ def _known(value: Json, names: list[str], path: str) -> None:
     _is_object(value, path)
     for name in value:
         if name not in names:
-            raise UnknownValue(path, 0, f"as fields {', '.join(names)}", name)
+            raise UnknownValue(path, 0, f"only the fields {', '.join(names)}", name)
 
 
 def _is_object(value: Json, path: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from markupsafe import Markup, escape
 import vhint
 from vhint_conformance import drawing
 from vhint_conformance.expectations import complaint
+from vhint_conformance.report.console import printable
 from vhint_conformance.report.html import figures, matrix
 from vhint_conformance.report.html.failures import failures
+from vhint_conformance.report.html.statements import statements
 from vhint_conformance.report.html.unsettled import not_applicable, unsettled
 from vhint_conformance.report.html.verdicts import ABSENT, LOOKS
 from vhint_conformance.report.model import Report
@@ -58,7 +61,7 @@ def dumps(reports: Sequence[Report], site: str = "") -> str:
             for name, report in zip(names, reports, strict=True)
             for item in report.out_of_date
         ],
-        requirements=requirements,
+        statements=statements(reports, names),
         page_of=functools.partial(page_of, site),
         site=site,
         wide=len(reports) >= WIDE,
@@ -77,13 +80,20 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.tests["web_address"] = _is_web_address
     environment.filters["wbr"] = _breakable
+    environment.filters["prose"] = _prose
     environment.filters["zip"] = zip
     return environment
+
+
+def _visible(value: object) -> object:
+    """Return a text with control characters made visible: HTML has no place for most of them."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _breakable(text: str) -> Markup:
@@ -92,7 +102,16 @@ def _breakable(text: str) -> Markup:
     >>> _breakable("a.b<c")
     Markup('a.<wbr>b&lt;c')
     """
-    return Markup(str(escape(text)).replace(".", ".<wbr>"))  # noqa: S704 - escaped before
+    return Markup(str(escape(printable(text))).replace(".", ".<wbr>"))  # noqa: S704 - escaped before
+
+
+def _prose(text: str) -> Markup:
+    """Return a sentence of ours, escaped, with the names in it as code.
+
+    >>> _prose("`actual` < 1")
+    Markup('<code>actual</code> &lt; 1')
+    """
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(printable(text)))))  # noqa: S704
 
 
 def _is_web_address(text: str) -> bool:

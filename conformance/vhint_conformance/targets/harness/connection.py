@@ -14,7 +14,7 @@ from vhint_conformance.logic import CAN
 from vhint_conformance.targets.harness import messages
 from vhint_conformance.targets.harness.messages import PROTOCOL, Message, ProtocolError
 from vhint_conformance.targets.harness.process import HarnessProcess
-from vhint_conformance.verdict import HarnessFailed, NotApplicable, TargetDied
+from vhint_conformance.verdict import HarnessFailed, Skipped, TargetDied
 
 START_WITHIN = 30.0
 """Seconds in which a harness has to answer the first request: some languages start slowly."""
@@ -52,7 +52,7 @@ class Connection:
 
     With `validate` every message is held against the schema, ours too.  Raises `HarnessFailed`
     when the harness fails or breaks the protocol, `TargetDied` when it says that the
-    implementation has failed, `NotApplicable` when it says that this is known not to be there.
+    implementation has failed, `Skipped` when it says that this is known not to be there.
 
     Attributes:
         exchanges: how many requests were made.
@@ -149,7 +149,7 @@ class Connection:
                 )
             if answer_kind == "skip":
                 link = answer.get("issue") or self._issues
-                raise NotApplicable(messages.text(answer, "skip") + (f" ({link})" if link else ""))
+                raise Skipped(messages.text(answer, "skip") + (f" ({link})" if link else ""))
         except ProtocolError as error:
             raise self._broken(definition, error) from None
         return answer

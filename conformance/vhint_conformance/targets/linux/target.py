@@ -10,10 +10,10 @@ from vhint.trace import Recorder
 from vhint_conformance.case import Capability
 from vhint_conformance.driver_bench.offer import Offer
 from vhint_conformance.targets.driver import DriverSession, DriverTarget
-from vhint_conformance.targets.linux.machine import Machine
+from vhint_conformance.targets.linux.machine import MEMORY, Machine
 from vhint_conformance.targets.linux.session import ABILITIES, ABSENT, LinuxSession
 from vhint_conformance.targets.linux.shell import GuestError
-from vhint_conformance.targets.linux.uml import missing
+from vhint_conformance.targets.linux.uml import missing, no_room
 from vhint_conformance.variants import RING_VARIANTS
 from vhint_conformance.verdict import NotApplicable, TargetNotStarted
 
@@ -70,6 +70,8 @@ class LinuxTarget(DriverTarget):
         if _machine is None:
             if reason := missing():
                 raise TargetNotStarted(reason, INSTALL)
+            if reason := no_room(MEMORY):
+                raise TargetNotStarted(reason, "TMPDIR names another folder, best of a tmpfs")
             try:
                 _machine = Machine()
             except GuestError as error:

@@ -6,6 +6,7 @@ waits for devices that may never answer, and its helpers outlive the main proces
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -57,6 +58,26 @@ def missing(program: str = PROGRAM) -> str | None:
 def balloon_module() -> Path | None:
     """Return the driver's module, or None if there is none."""
     return next(iter(sorted(MODULES.glob("*/kernel/drivers/virtio/virtio_balloon.ko"))), None)
+
+
+def memory_folder() -> Path:
+    """Return where the kernel puts the file that is its guest's memory."""
+    return Path(os.environ.get("TMPDIR") or "/dev/shm")  # noqa: S108 - as the kernel does it
+
+
+def no_room(memory: int) -> str | None:
+    """Say that a guest's memory of so many bytes does not fit, or return None."""
+    folder = memory_folder()
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder}, where the guest's memory would lie: {error.strerror}"
+    if free >= memory:
+        return None
+    return (
+        f"{folder} has {free >> 20} MiB free, and the guest's memory of {memory >> 20} MiB lies"
+        " there"
+    )
 
 
 class Uml(Shell):

@@ -1,27 +1,11 @@
-"""Programs that exports are handed to: found, or skipped visibly."""
+"""Running what was compiled of an export, and comparing it with the declarations."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.export.oracle import Case, Refusal, Values, judge, read_answer
-
-
-def find(what: str, install: str, *names: str, variable: str = "") -> str:
-    """The path of the first of these programs; else skip, or fail if peers are required."""
-    named = os.environ.get(variable) if variable else None
-    for name in (named, *names):
-        if name and (path := shutil.which(name)):
-            return path
-    message = f"no {what}: install {install}" + (f", or name one in {variable}" if variable else "")
-    if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 def run(command: list[str | Path], text: str | None = None) -> str:
@@ -35,8 +19,7 @@ def run(command: list[str | Path], text: str | None = None) -> str:
 
 def answers(program: Path, cases: tuple[Case, ...]) -> list[Values | Refusal]:
     """What a program makes of cases, all in one process."""
-    out = run([program], "".join(f"{case.line}\n" for case in cases))
-    lines = out.splitlines()
+    lines = run([program], "".join(f"{case.line}\n" for case in cases)).splitlines()
     assert len(lines) == len(cases)
     return [read_answer(line) for line in lines]
 
