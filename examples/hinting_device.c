@@ -136,6 +136,7 @@ enum {
 	RANGES_MAX = 64 * HINT_MAX_COUNT,	   /* every other bit of the longest bitmap */
 	QUEUE_SIZE_MAX = 32768,
 	CHAIN_MAX = 1024, /* descriptors, those of an indirect table among them */
+	INFLATE_MAX = 4 << 20, /* bytes of page numbers: 4 GiB of pages; more stay as they are */
 	REGIONS_MAX = 8,
 };
 
@@ -174,8 +175,7 @@ struct segment {
 };
 
 struct chain {
-	uint16_t head;
-	size_t readables, writables;	      /* numbers of segments */
+	size_t readables, writables;	    /* numbers of segments */
 	struct segment segments[CHAIN_MAX]; /* the readable ones come first */
 };
 
@@ -290,12 +290,12 @@ static void *ring_part(const struct device *device, uint64_t user, uint64_t leng
 {
 	for (size_t i = 0; i < device->region_count; i++) {
 		const struct region *region = &device->regions[i];
-		uint64_t size = region->guest.last - region->guest.first; /* less one */
-		if (user < region->user || user - region->user > size)
+		uint64_t last = region->guest.last - region->guest.first;
+		if (user < region->user || user - region->user > last)
 			continue;
 		uint64_t offset = user - region->user;
 		uint8_t *at = region->at + offset;
-		if (length - 1 > size - offset || (uintptr_t)at % align != 0)
+		if (length - 1 > last - offset || (uintptr_t)at % align != 0)
 			return NULL;
 		return at;
 	}
@@ -387,7 +387,6 @@ static bool walk_indirect(const struct device *device, struct chain *chain,
 static bool walk(const struct device *device, const struct ring *ring, const struct parts *parts,
 		 struct chain *chain, uint16_t head)
 {
-	chain->head = head;
 	chain->readables = chain->writables = 0;
 	for (uint32_t i = head, steps = 0; steps < ring->size; steps++) {
 		struct vring_desc desc;
@@ -563,9 +562,9 @@ static uint32_t serve_inflate(struct device *device)
 		}
 		merge_ranges(device);
 		discard_ranges(device);
-		if (got < sizeof(pfns))
-			return 0;
 		offset += got;
+		if (got < sizeof(pfns) || offset >= INFLATE_MAX)
+			return 0;
 	}
 }
 
@@ -907,8 +906,11 @@ static bool runnable(const struct device *device, size_t index)
 
 	if (!live(device) || (device->features & needs) != needs)
 		return false;
-	/* Chains can wait since before DRIVER_OK. Without STATUS the first kick stands for it. */
-	if (ring->kick < 0 || (!ring->kicked && !speaks(device, P_STATUS)))
+	/*
+	 * Chains can wait since before DRIVER_OK. Without STATUS the first kick stands for it, but
+	 * a ring that ran before may have had its kick.
+	 */
+	if (ring->kick < 0 || (!speaks(device, P_STATUS) && !ring->kicked && ring->next == 0))
 		return false;
 	bool enabled = ring->enabled || !(device->features & BIT(F_PROTOCOL_FEATURES));
 	return enabled && ring->size > 0 && ring->addressed && !ring->broken;
@@ -1048,13 +1050,13 @@ static bool set_owner(struct device *device, struct message *message)
 	return true; /* there is nothing to own beyond the connection */
 }
 
-/* A set that cannot be worked with is taken all the same: FEATURES_OK is where that shows. */
+/* With STATUS a set that cannot be worked with is taken too: FEATURES_OK is where that shows. */
 static bool set_features(struct device *device, struct message *message)
 {
 	if (speaks(device, P_STATUS) && device->status & S_FEATURES_OK)
 		return message->payload.u64 == device->features; /* they are final */
 	device->features = message->payload.u64;
-	return true;
+	return speaks(device, P_STATUS) || features_acceptable(device->features);
 }
 
 static bool set_protocol_features(struct device *device, struct message *message)

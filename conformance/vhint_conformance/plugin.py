@@ -417,7 +417,7 @@ class Run:
         for item in self.out_of_date:
             terminalreporter.line(f"FAILED {expect.complaint(item)}", red=True)
         for reason, count in Counter(self.not_claimed.values()).items():
-            terminalreporter.line(f"{reason}: {count} cases not run")
+            terminalreporter.line(f"{reason}: {count} {'case' if count == 1 else 'cases'} not run")
         if self.statement and self.comparison:
             for line in self.comparison.left_out:
                 terminalreporter.line(f"offered and not claimed: {line}")

@@ -30,3 +30,15 @@ def test_colours(
     out = capfd.readouterr().out
     assert "Python" in out
     assert bool(COLOUR.search(out)) is coloured
+
+
+def test_no_bar_is_drawn_in_a_pipe_whatever_its_colours(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    vhint_command.main(
+        ["conform", "reference", "--select", "reporting.one-page@"], "vhint", standalone_mode=False
+    )
+    told = capfd.readouterr().out
+    assert "reporting.one-page" in told
+    assert "left" not in told

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from vhint_conformance import targets
 from vhint_conformance.cli.main import vhint_command
 from vhint_conformance.doctor import machine, packages
 
@@ -26,6 +27,11 @@ def test_what_is_here_is_told_with_versions() -> None:
     for name in ("vhint", "Python", "click", "holes in memory", "reference", "qemu-linux"):
         assert name in result.output
     assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_every_kind_of_target_is_looked_at() -> None:
+    kinds = {name.partition(":")[0] for name in targets.known()} - {"mutant", "sound"}
+    assert kinds <= {name.partition(":")[0] for name in findings(doctor("--json"))}
 
 
 def test_a_program_that_is_not_installed_breaks_nothing(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from vhint_conformance.cli.lazy import LazyCommand
-from vhint_conformance.cli.main import COMMANDS, vhint_command
+from vhint_conformance.cli.main import COMMANDS, main, vhint_command
 
 HEAVY = ["construct", "numpy", "pytest", "hypothesis", "rich", "jsonschema"]
 
@@ -28,6 +30,19 @@ def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "vhint" in done.stdout
+
+
+def test_what_hypothesis_keeps_does_not_go_into_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", "")  # so that it is put back
+    monkeypatch.delenv("HYPOTHESIS_STORAGE_DIRECTORY")
+    monkeypatch.setattr(sys, "argv", ["vhint", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] == f"{tmp_path}/vhint/hypothesis"
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])

@@ -93,7 +93,7 @@ def deviate(**entry: str) -> Change:
             lambda value: value.update(profiles=["baloon"]),
             "line 6: profiles[0]: 'baloon' is not known; did you mean balloon?",
         ),
-        (lambda value: value.update(rols=1), "there is no member 'rols'; did you mean role?"),
+        (lambda value: value.update(rols=1), "rols: there is no member 'rols'; did you mean role?"),
         (
             lambda value: value["limits"]["queue_sizes"].update(inflate=0),
             "limits.queue_sizes.inflate: 0 is less than the minimum of 1",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from functools import cache
 
-from tests.export.oracle import Case
+from tests.export.oracle import Case, judge
 from tests.vectors.files import FORMATS
 from vhint.export.formats import Format, catalogue
 from vhint.wire.history import Layout
@@ -43,9 +42,13 @@ def vectors() -> tuple[Case, ...]:
     )
 
 
+OFTEN = {"hint-request": 20, "hint-ack": 15, "lal-v9-request": 4, "lal-v12-report": 15}
+"""How many times more often than others formats with many rules are tried."""
+
+
 @cache
 def mutants(count: int, seed: int = 1) -> tuple[Case, ...]:
-    """So many cases that nobody thought of, evenly from all formats and layouts."""
+    """So many cases that nobody thought of, from all formats and layouts in turn."""
     rng = random.Random(seed)
     seeds: dict[tuple[str, Layout | None], list[Case]] = {
         (each.name, layout): []
@@ -55,15 +58,16 @@ def mutants(count: int, seed: int = 1) -> tuple[Case, ...]:
     }
     for case in vectors():
         seeds[case.format.name, case.layout].append(case)
-    places = list(seeds)
-    return tuple(_mutant(rng, seeds[place], *place, n) for n, place in _cycle(places, count))
+    places = [place for place in seeds for _ in range(OFTEN.get(place[0], 1))]
+    return tuple(
+        _mutant(rng, seeds[places[n % len(places)]], *places[n % len(places)], n)
+        for n in range(count)
+    )
 
 
-def _cycle(
-    places: list[tuple[str, Layout | None]], count: int
-) -> Iterator[tuple[int, tuple[str, Layout | None]]]:
-    for n in range(count):
-        yield n, places[n % len(places)]
+def valid(cases: list[Case]) -> list[Case]:
+    """Those cases that are messages."""
+    return [case for case in cases if isinstance(judge(case), dict)] or cases
 
 
 def _mutant(
@@ -71,12 +75,12 @@ def _mutant(
 ) -> Case:
     form = catalogue()[name]
     if seeds and rng.random() < 0.9:
-        chosen = rng.choice(seeds)
+        chosen = rng.choice(seeds if rng.random() < 0.2 else valid(seeds))
         data, given = bytearray(chosen.data[:512]), chosen.parameters
     else:
         data = bytearray(rng.choice((bytes(96), rng.randbytes(96)))[: rng.randrange(97)])
         given = tuple(rng.randrange(12) for _ in form.parameters)
-    for _ in range(rng.randrange(4)):
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 3))):
         _mutate(rng, data)
     if given and rng.random() < 0.3:
         given = tuple(max(0, each + rng.choice((-8, -1, 1, 8, 1 << 40))) for each in given)
@@ -85,7 +89,7 @@ def _mutant(
 
 def _mutate(rng: random.Random, data: bytearray) -> None:
     at = rng.randrange(len(data) + 1)
-    match rng.choice((0, 1, 2, 3, 3, 3, 3, 4, 4, 4, 4)):
+    match rng.choice((0, 1, 2, *[3, 4] * 10)):
         case 0:
             del data[at:]
         case 1:

@@ -181,3 +181,12 @@ def test_a_line_that_is_no_event_is_refused(line):
     with pytest.raises(EvidenceError):
         Evidence.from_json({"events": 1, "trace": [line]})
     assert Evidence.from_json({"events": 1, "trace": [GOOD]}).events[0][0] == 0
+
+
+def test_what_the_monitors_saw_is_not_marked_again_where_the_case_learns_of_it():
+    recorder, witness = watched()
+    recorder.emit(Discarded((Span(0, 4096),), 0))
+    recorder.emit(StatusRead(0))
+    witness.blame([WRONG])
+    found = gather(witness, [WRONG])
+    assert (found.marks, found.found_after) == ((0,), ())

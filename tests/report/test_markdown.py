@@ -59,7 +59,7 @@ def test_it_can_be_appended_to():
 def test_links_lead_to_the_site():
     text = markdown.dumps([FULL], "https://example.org/vhint")
     page = "https://example.org/vhint/requirements/reporting-device.html"
-    assert f"[`{SLUG}`]({page}#reporting-device-containment)" in text
+    assert f"[`{SLUG}`]({page}#reporting.device.containment)" in text
 
 
 def test_several_reports_are_compared():

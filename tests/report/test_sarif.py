@@ -67,7 +67,7 @@ def test_rules_are_requirements_and_results_violations():
     known = registry.load()[SLUG]
     assert known.text in rule["help"]["text"]
     assert known.source in rule["help"]["text"]
-    assert rule["helpUri"].endswith("reporting-device.html#reporting-device-containment")
+    assert rule["helpUri"].endswith("reporting-device.html#reporting.device.containment")
     failed = [result for result in run["results"] if "suppressions" not in result]
     assert len(failed) == len(VIOLATIONS)
     for result in run["results"]:

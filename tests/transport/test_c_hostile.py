@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transport.c_peer import SANITIZED, compiled
-from tests.vhost_user.front import REPORTING, USUAL, Front, Served
+from tests.transport.c_process import Away, running
+from tests.vhost_user.front import REPORTING, USUAL
 from tests.vhost_user.test_hostile import made, messages
 from vhint.wire.features import Feature, Features
-from vhint.wire.vhost_user import ProtocolFeature, Request
+from vhint.wire.vhost_user import ProtocolFeature
 
 PROTOCOL = (
     *(feature for feature in USUAL if feature is not ProtocolFeature.INBAND_NOTIFICATIONS),
@@ -27,49 +23,12 @@ PROTOCOL = (
 )
 
 
-@dataclass
-class Away:
-    """The sample device as a process: what a `Front` needs of a server."""
-
-    process: subprocess.Popen[bytes]
-    path: Path
-
-    @property
-    def listening(self) -> Any:
-        return SimpleNamespace(path=self.path)
-
-    def pump(self) -> None:
-        """Do nothing: a process goes on by itself."""
-
-    def connect(self) -> Front:
-        front = Front(cast(Served, self))
-        front.socket.settimeout(60)
-        return front
-
-    def works(self) -> None:
-        """Require that the next front end is served."""
-        with self.connect() as front:
-            assert front.ask(Request.GET_FEATURES).value >> 32 & 1
-        assert self.process.poll() is None
-
-
-def listening(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as first:
-        return first.connect_ex(str(path)) == 0
-
-
 @pytest.fixture(scope="module")
 def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
     folder = tmp_path_factory.mktemp("c-hostile")
     program = compiled(folder, "sanitized", flags=SANITIZED)
-    path = folder / "s"
-    with subprocess.Popen([program, path]) as process:
-        try:
-            while not listening(path):
-                assert process.poll() is None
-            yield Away(process, path)
-        finally:
-            process.kill()
+    with running(program, folder) as away:
+        yield away
 
 
 @pytest.mark.long

@@ -222,12 +222,12 @@ class View:
             return line
         if len(line) + len(docs) + 7 <= WIDTH:
             return f"{line} /* {docs} */"
-        return prose(docs, f"{_INDENT}/* ", f"{_INDENT} * ", " */") + "\n" + line
+        return prose(docs, f"{_INDENT}/* ", f"{_INDENT} * ", last=" */") + "\n" + line
 
     def define(self, group: Group, constant: Constant) -> str:
         """Give the definition of a constant, with its comment above."""
         name = group.full_name(constant)
-        comment = prose(constant.docs, "/* ", " * ", " */")
+        comment = prose(constant.docs, "/* ", " * ", last=" */")
         return f"{comment}\n#define VHINT_{name} {_number(constant.value)}"
 
     def function(self, result: str, name: str, arguments: list[str]) -> str:

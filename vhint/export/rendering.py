@@ -153,8 +153,11 @@ def power(value: int) -> str:
     return str(value)
 
 
-def prose(text: str, first: str, rest: str, last: str = "") -> str:
-    """Wrap paragraphs as a comment: the lines begin with `first`, then with `rest`."""
+def prose(text: str, first: str, rest: str, indent: int = 0, last: str = "") -> str:
+    """Wrap paragraphs as a comment: the lines begin with `first`, then with `rest`.
+
+    `indent` is how far it will be indented afterwards; `last` comes at the end.
+    """
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
         if lines:
@@ -162,7 +165,7 @@ def prose(text: str, first: str, rest: str, last: str = "") -> str:
         start = first if not lines else rest
         lines += textwrap.wrap(
             paragraph,
-            WIDTH - len(last),
+            WIDTH - len(last) - indent,
             initial_indent=start,
             subsequent_indent=rest,
             break_long_words=False,

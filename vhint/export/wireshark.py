@@ -9,7 +9,7 @@ from enum import IntFlag
 from typing import Final
 
 from vhint.export.formats import Format, catalogue
-from vhint.export.rendering import Export, environment, kind_of, prose, why
+from vhint.export.rendering import WIDTH, Export, environment, kind_of, prose, why
 from vhint.export.shape import (
     Array,
     Bits,
@@ -29,6 +29,19 @@ from vhint.export.words import snake
 _KEYWORDS: Final = frozenset(
     {"end", "next", "and", "in", "repeat", "not", "type", "names", "flags"}
 )
+_ADDRESSES: Final = frozenset(
+    {
+        "addr",
+        "phys_addr",
+        "guest_address",
+        "user_address",
+        "descriptors",
+        "used",
+        "available",
+        "log",
+    }
+)
+"""Names of numbers that people read in hexadecimal."""
 _FULL: Final = 8
 """The size of numbers that Lua's own cannot hold."""
 
@@ -67,23 +80,21 @@ class View:
         """Give the name of a field in the table of a protocol's fields."""
         return "_".join(filter(None, (array, *names)))
 
-    def fields(self, form: Format) -> Iterator[tuple[str, str]]:
-        """Yield the fields of a protocol: the name in its table, and how it is made."""
-        for key, made in dict(self._fields(form, form.tree, "")).items():
-            yield key, made
-        shown = {key for key, _ in self._fields(form, form.tree, "")}
-        for group in form.groups[1:]:
-            for key, made in self._fields(form, group.tree, ""):
-                if key not in shown:
-                    shown.add(key)
-                    yield key, made
+    def fields(self, form: Format) -> Iterator[str]:
+        """Yield the fields of a protocol as entries of its table, wrapped if they are long."""
+        made: dict[str, tuple[str, list[str]]] = {}
+        for group in form.groups:
+            for key, kind, arguments in self._fields(form, group.tree, ""):
+                made.setdefault(key, (kind, arguments))
+        for key, (kind, arguments) in made.items():
+            yield _entry(f"{key} = ProtoField.{kind}", arguments)
 
     def _fields(
         self,
         form: Format,
         fields: tuple[Field, ...],
         array: str,
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[tuple[str, str, list[str]]]:
         for field in fields:
             match field:
                 case Number():
@@ -92,21 +103,21 @@ class View:
                     for part in field.parts:
                         path = self._path(form, array, field.name, part.name)
                         bits = next(size for size in (8, 16, 32, 64) if part.width <= size)
-                        made = f'ProtoField.uint{bits}("{path}", "{part.name}")'
-                        yield self.key(array, field.name, part.name), made
+                        arguments = [f'"{path}"', f'"{part.name}"']
+                        yield self.key(array, field.name, part.name), f"uint{bits}", arguments
                 case Array() if self.is_octets(field):
                     path = self._path(form, array, field.name)
-                    yield field.name, f'ProtoField.bytes("{path}", "{field.name}")'
+                    yield field.name, "bytes", [f'"{path}"', f'"{field.name}"']
                 case Array():
                     if not field.is_plain:
                         path = self._path(form, array, field.name)
-                        yield field.name, f'ProtoField.none("{path}", "{field.name}")'
+                        yield field.name, "none", [f'"{path}"', f'"{field.name}"']
                     yield from self._fields(form, field.element, field.name)
                 case Bits():
                     path = self._path(form, array, field.name)
-                    yield self.key(array, field.name), f'ProtoField.bytes("{path}", "{field.name}")'
-                    made = f'ProtoField.uint32("{path}.count", "bits of {field.name}")'
-                    yield self.key(array, field.name, "count"), made
+                    key = self.key(array, field.name)
+                    yield key, "bytes", [f'"{path}"', f'"{field.name}"']
+                    yield f"{key}_count", "uint32", [f'"{path}.count"', f'"bits of {field.name}"']
                 case Maybe(number):
                     yield self._number(form, number, array)
                 case Leading(numbers):
@@ -117,10 +128,9 @@ class View:
                 case _:
                     pass
 
-    def _number(self, form: Format, number: Number, array: str) -> tuple[str, str]:
+    def _number(self, form: Format, number: Number, array: str) -> tuple[str, str, list[str]]:
         path = self._path(form, array, number.name)
-        size = form.widest(number.name)
-        base = "base.HEX" if number.name in ("addr", "address") else "base.DEC"
+        base = "base.HEX" if number.name in _ADDRESSES else "base.DEC"
         arguments = [f'"{path}"', f'"{number.name or array}"', base]
         if number.enum and not issubclass(number.enum, IntFlag):
             arguments.append(self._enums[number.enum])
@@ -128,10 +138,8 @@ class View:
             arguments.append("nil")
         if number.docs:
             arguments += ["nil", f'"{number.docs}"']
-        return (
-            self.key(array, number.name or "value"),
-            f"ProtoField.uint{8 * size}({', '.join(arguments)})",
-        )
+        kind = f"uint{8 * form.widest(number.name)}"
+        return self.key(array, number.name or "value"), kind, arguments
 
     def _path(self, form: Format, *names: str) -> str:
         return ".".join(["vhint", snake(form.name), *filter(None, names)])
@@ -178,7 +186,7 @@ class View:
             return "nil"
         if reference.scope != "parameter":
             name = ".".join([ident(reference.names[0]), *reference.names[1:]])
-            if self._size_of(reference, form) == _FULL:
+            if len(reference.names) == 1 and form.width(reference) == 8 * _FULL:
                 name = f"{name}:tonumber()"
             return name if reference.scale == 1 else f"{reference.scale} * {name}"
         (name,) = reference.names
@@ -190,15 +198,6 @@ class View:
             each.size for each in fields[fields.index(part) + 1 :] if isinstance(each, Number)
         )
         return f'given("{name}") or input:fitting({part.stride}, {tail})'
-
-    def _size_of(self, reference: Reference, form: Format) -> int:
-        fields = [each for tree in form.trees.values() for each in everything(tree)]
-        sizes = [
-            each.size
-            for each in fields
-            if isinstance(each, Number) and each.name == reference.names[0]
-        ]
-        return max(sizes, default=0) if len(reference.names) == 1 else 0
 
     def when(self, reference: Reference) -> str:
         """Give the expression of a number that decides whether another one follows."""
@@ -221,10 +220,12 @@ class View:
         """Give the kind of fault of a value that is refused."""
         return kind_of(number)
 
-    def why(self, form: Format, path: str, kind: str) -> str:
-        """Give the comment with the requirements behind a refusal."""
+    def explained(self, statement: str, form: Format, path: str, kind: str) -> str:
+        """Give a statement with the requirements behind it, beside it or above."""
         slugs = why(form, path, kind)
-        return f" -- {slugs}" if slugs else ""
+        line = f"{statement} -- {slugs}" if slugs else statement
+        # Sixteen columns are for the deepest indentation that there is.
+        return line if len(line) + 16 <= WIDTH else f"{prose(slugs, '-- ', '-- ', 16)}\n{statement}"
 
     def payloads(self, form: Format) -> list[Payload]:
         """Give the payloads of a format: one, or none."""
@@ -245,7 +246,7 @@ def _with_payloads(chosen: tuple[Format, ...]) -> tuple[Format, ...]:
     """Add the formats of the payloads of whole messages, and put these last: they refer to them."""
     found = [each for each in chosen if not each.payload]
     messages = [each for each in chosen if each.payload]
-    known = {each.tree: each for each in reversed(catalogue().values())}
+    known = {each.tree: each for each in reversed(tuple(catalogue().values()))}
     there = {each.tree for each in found}
     for message in messages:
         for tree in message.payload.all if message.payload else ():
@@ -265,6 +266,21 @@ def _unnamed(tree: tuple[Field, ...], message: Format) -> Format:
         declarations={},
     )
     return Format(about, {None: tree})
+
+
+def _entry(head: str, arguments: list[str]) -> str:
+    """Give an entry of a table: on one line, or with the arguments below, eight columns in."""
+    line = f"{head}({', '.join(arguments)}),"
+    if len(line) + 8 <= WIDTH:
+        return line
+    lines = [f"{head}("]
+    for number, argument in enumerate(arguments, 1):
+        text = argument + ("," if number < len(arguments) else "),")
+        if len(lines) == 1 or len(lines[-1]) + len(text) + 1 > WIDTH:
+            lines.append(12 * " " + text)
+        else:
+            lines[-1] += f" {text}"
+    return "\n".join(lines)
 
 
 def _literal(value: int, size: int) -> str:

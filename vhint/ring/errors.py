@@ -22,6 +22,7 @@ class Fault(StrEnum):
     INDIRECT_NEXT = "descriptor with both INDIRECT and NEXT"
     TOO_LONG = "chain has more descriptors than the queue, or more than 2^32 bytes"
     LAYOUT = "queue parts are not inside guest memory or not aligned"
+    SAME_ID = "a list has the id of another that is outstanding"
     USED_ID = "used id is not the head of an outstanding chain"
     USED_JUMP = "used index is further ahead than buffers are outstanding"
 

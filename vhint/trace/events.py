@@ -181,6 +181,19 @@ class ResetDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Found(Event):
+    """Whoever made the exchange found a requirement broken, by what need not be in the trace.
+
+    `requirement` is its slug; the rest completes "where: expected ..., seen ...".
+    """
+
+    requirement: str
+    expected: str
+    seen: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settled(Event):
     """The device was given time to come to rest, and everything was looked at once more.
 
@@ -209,6 +222,7 @@ EVENTS: dict[str, type[Event]] = {
         Discarded,
         Changed,
         ResetDone,
+        Found,
         Settled,
     )
 }

@@ -73,8 +73,11 @@ EVENT_STRUCT: Final = to_struct(EVENT_SUPPRESSION)
 DESCRIPTOR_DTYPE: Final = to_dtype(DESCRIPTOR)
 
 DESCRIPTOR_RING_ALIGN: Final = 16
+"""The address of a descriptor ring is a multiple of it."""
 EVENT_ALIGN: Final = 4
+"""The address of an event suppression area is a multiple of it."""
 MAX_QUEUE_SIZE: Final = 32768
+"""The most descriptors of a queue."""
 
 WRAP: Final = 1 << 15
 """The bit of `desc` that is the wrap counter."""

@@ -68,9 +68,13 @@ DESCRIPTOR_DTYPE: Final = to_dtype(DESCRIPTOR)
 USED_ELEMENT_DTYPE: Final = to_dtype(USED_ELEMENT)
 
 DESCRIPTOR_TABLE_ALIGN: Final = 16
+"""The address of a descriptor table is a multiple of it."""
 AVAIL_RING_ALIGN: Final = 2
+"""The address of an available ring is a multiple of it."""
 USED_RING_ALIGN: Final = 4
+"""The address of a used ring is a multiple of it."""
 MAX_QUEUE_SIZE: Final = 32768
+"""The most descriptors of a queue."""
 
 AVAIL_NO_INTERRUPT: Final = 1
 """Flag of the available ring: the driver does not want to be told about used buffers."""

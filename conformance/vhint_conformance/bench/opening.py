@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from vhint.trace.events import Found
 from vhint.transport.interface import TransportError
 from vhint.wire.features import Features
 from vhint.wire.queues import QueueMode
@@ -117,6 +118,8 @@ def mode_of(target: Target) -> QueueMode:
 def _add_monitors(bench: Bench, verdict: Failed | Inconclusive | NotApplicable) -> NoReturn:
     """Raise the case's own verdict together with what the monitors say of the same trace."""
     own = verdict.violations if isinstance(verdict, Failed) else ()
+    for each in own:
+        bench.recorder.emit(Found(each.requirement, each.expected, each.seen, each.where))
     try:
         bench.finish()
     except Failed as more:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import BinaryIO, Final
 
 from vhint_conformance.case import Role
 from vhint_conformance.check import ftrace, qemu
 from vhint_conformance.check.ftrace import Ftrace
 from vhint_conformance.check.monitors import OF_MEMORY, monitors
-from vhint_conformance.check.native import NativeTrace, before, fits
+from vhint_conformance.check.native import NativeTrace, before, meaning
 from vhint_conformance.check.qemu import QemuLog
 from vhint_conformance.check.result import Doubt, Finding, Result, TraceVerdict
-from vhint_conformance.check.states import Guess, Placed, State, StateSet, Told
+from vhint_conformance.check.states import Guess, State, StateSet, Told
+from vhint_conformance.oracle import Monitor
 from vhint_conformance.selection import HasLevel, Level, level_of, matches
 
 START: Final = 1 << 16
 """Bytes by which a trace is recognised."""
+
+
+EARLY: Final = "it ends before the device had come to rest: what else it did is not told"
+"""Why a trace that is not settled cannot hold."""
 
 
 class Kind(StrEnum):
@@ -78,7 +84,7 @@ def judge(
         case Kind.VHINT:
             return _native(NativeTrace(buffered), registry, role, counts, legacy)
         case Kind.QEMU:
-            return _qemu(QemuLog(buffered, vdev), registry, role, counts, legacy)
+            return _qemu(QemuLog(buffered, role, vdev), registry, role, counts, legacy)
         case Kind.FTRACE:
             read = Ftrace(buffered)
             read.read()
@@ -97,17 +103,15 @@ def _native(
     number = 0
     for line, place, event in trace.events():
         if states is None:
-            states = _states(trace.guesses(legacy=legacy), role, counts)
+            states = _states(trace.guesses(legacy=legacy), role, counts, names_pages=True)
             states.step(line, before)
         number += 1
-
-        def meaning(guess: Guess, placed: Placed = (place, event)) -> list[Placed] | None:
-            return [placed] if fits(guess, placed[1]) else None
-
-        states.step(line, meaning)
+        states.step(line, partial(meaning, place=place, event=event))
     if states is None:
         raise NoTrace(trace.problem or "it holds no event")
     settled = trace.settled and not trace.problem
+    if not settled and not trace.problem:
+        trace.doubts.append(Doubt(EARLY, line=trace.line))
     return _result(Kind.VHINT, role, registry, states, number, trace, counts, settled=settled)
 
 
@@ -118,18 +122,25 @@ def _qemu(
     counts: Callable[[str], bool],
     legacy: bool | None,
 ) -> Result:
-    states = _states(log.guesses(legacy=legacy), role, counts)
+    states = _states(log.guesses(legacy=legacy), role, counts, names_pages=False)
     number = 0
-    for line, meaning in log.steps():
-        states.step(line, meaning)
+    for line, events in log.steps():
+        states.step(line, events)
         number += 1
+    if role is Role.DRIVER and not log.has_registers:
+        states = _states(
+            log.guesses(legacy=legacy), role, counts, names_pages=False
+        )  # nothing of it can be judged
     return _result(Kind.QEMU, role, registry, states, number, log, counts, settled=False)
 
 
-def _states(guesses: Sequence[Guess], role: Role, counts: Callable[[str], bool]) -> StateSet:
-    return StateSet(
-        guesses, lambda guess: monitors(role, legacy=guess["interface"] == "legacy"), counts
-    )
+def _states(
+    guesses: Sequence[Guess], role: Role, counts: Callable[[str], bool], *, names_pages: bool
+) -> StateSet:
+    def fresh(guess: Guess) -> Sequence[Monitor]:
+        return monitors(role, legacy=guess["interface"] == "legacy", names_pages=names_pages)
+
+    return StateSet(guesses, fresh, counts)
 
 
 def _result(
@@ -158,7 +169,7 @@ def _result(
                   (found[0].findings[0].violation.requirement,), found[0].findings[0].line)
             for facts, found in dead[:3]
         ]  # fmt: skip
-        doubts = [each for each in doubts if _matters(each, counts)]
+        doubts = [each for each in doubts if _matters(each, registry, counts)]
         verdict = TraceVerdict.UNDETERMINED if doubts else TraceVerdict.HOLDS
     return Result(verdict, kind, role, number, findings, remarks, tuple(doubts))
 
@@ -171,17 +182,16 @@ def _doubts(known: Sequence[Doubt], problem: str, line: int) -> list[Doubt]:
 
 
 def _set_aside(states: Sequence[State], registry: Mapping[str, HasLevel]) -> tuple[Finding, ...]:
-    """Take what only should not be out of the findings, and return it."""
-    remarks: dict[Finding, None] = {}
+    """Take what only should not be out of the findings; return what every state has of it."""
+    remarks: list[list[Finding]] = []
     for state in states:
-        kept = []
+        by_level: dict[bool, list[Finding]] = {True: [], False: []}
         for finding in state.findings:
-            if level_of([finding.violation.requirement], registry) is Level.MUST:
-                kept.append(finding)
-            else:
-                remarks[finding] = None
-        state.findings = kept
-    return tuple(remarks)
+            is_must = level_of([finding.violation.requirement], registry) is Level.MUST
+            by_level[is_must].append(finding)
+        state.findings = by_level[True]
+        remarks.append(by_level[False])
+    return tuple(each for each in remarks[0] if all(each in others for others in remarks))
 
 
 def _by_life(
@@ -205,8 +215,7 @@ def _told(facts: Told) -> str:
     return "the facts are " + ", ".join(f"{name} {value}" for name, value in facts)
 
 
-def _matters(doubt: Doubt, counts: Callable[[str], bool]) -> bool:
-    """Whether a doubt is about a requirement that counts."""
-    from vhint_spec import load
-
-    return any(counts(slug) for slug in load() if any(matches(glob, slug) for glob in doubt.about))
+def _matters(doubt: Doubt, registry: Mapping[str, HasLevel], counts: Callable[[str], bool]) -> bool:
+    """Whether a doubt is about a requirement that counts; one that nobody knows may be."""
+    named = [[slug for slug in registry if matches(glob, slug)] or [glob] for glob in doubt.about]
+    return any(counts(slug) for slugs in named for slug in slugs)

@@ -20,6 +20,7 @@ from vhint.trace.events import (
     Event,
     FeaturesAccepted,
     FeaturesOffered,
+    Found,
     Offered,
     ResetDone,
     Settled,
@@ -42,6 +43,10 @@ MOST_PAGES: Final = 1 << 21
 
 UNKNOWN: Final = (Feature.MUST_TELL_HOST, Feature.PAGE_POISON, Feature.RING_PACKED)
 """Features on which verdicts depend, and which a trace without a beginning does not tell."""
+AFTER_MALFORMED: Final = "after a malformed chain the device"
+GOES_ON: Final = "goes on"
+ASKS_FOR_RESET: Final = "asks for a reset"
+"""What a device may do that is sent a chain which breaks the rules; then it owes nothing more."""
 QUEUES: Final = Features.of(*(feature for feature in QUEUE_FEATURE.values() if feature is not None))
 POISON_AT: Final = config.field_offset("poison_val")
 
@@ -65,10 +70,11 @@ class NativeTrace:
         """Return what has to be assumed of a trace whose first event is number `first`."""
         interfaces = ["modern", "legacy"] if legacy is None else ["legacy" if legacy else "modern"]
         facts = [[("interface", each) for each in interfaces]]
+        choices = [((AFTER_MALFORMED, each),) for each in (GOES_ON, ASKS_FOR_RESET)]
         if self.first:
             facts += [[(feature.name, "accepted"), (feature.name, "not")] for feature in UNKNOWN]
             facts += [[("before", "live"), ("before", "not live")]]
-        return [Guess(facts=tuple(each)) for each in product(*facts)]
+        return [Guess(tuple(each), choice) for each in product(*facts) for choice in choices]
 
     def events(self) -> Iterator[tuple[int, int, Event]]:
         """Yield (line, place, event) as long as the trace is one."""
@@ -144,6 +150,15 @@ class NativeTrace:
                 return self._known(event)
             case ResetDone():
                 self._outstanding.clear()
+            case Found():
+                self.doubts.append(
+                    Doubt(
+                        f"whoever recorded it found {event.requirement} broken, expected "
+                        f"{event.expected}, seen {event.seen}; no event shows that",
+                        (event.requirement,),
+                        self.line,
+                    )
+                )
             case _:
                 self._spans(getattr(event, "spans", ()))
         return [event]
@@ -205,11 +220,17 @@ def before(guess: Guess) -> list[Placed]:
     return [(-1, event) for event in events]
 
 
-def fits(guess: Guess, event: Event) -> bool:
-    """Whether an event can be, if the guess is right: VERSION_1 is not of the legacy interface."""
-    if guess["interface"] != "legacy" or not isinstance(event, FeaturesAccepted):
-        return True
-    return Feature.VERSION_1 not in Features(event.bits)
+def meaning(guess: Guess, place: int, event: Event) -> list[Placed] | None:
+    """Return what an event of a trace means under a guess; None if it cannot be.
+
+    A driver need not have looked at the status before it sees that the device asks for a reset.
+    """
+    match event:
+        case FeaturesAccepted(bits) if guess["interface"] == "legacy":
+            return None if Feature.VERSION_1 in Features(bits) else [(place, event)]
+        case Offered(valid=False) if guess[AFTER_MALFORMED] == ASKS_FOR_RESET:
+            return [(place, event), (place, StatusRead(DeviceStatus.NEEDS_RESET))]
+    return [(place, event)]
 
 
 def _pages(spans: Iterable[Span]) -> int:

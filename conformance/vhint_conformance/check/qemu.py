@@ -19,16 +19,19 @@ from vhint.trace.events import (
     ConfigWritten,
     Event,
     FeaturesAccepted,
+    FeaturesOffered,
     Notified,
     Offered,
     QueueReady,
     ResetDone,
+    StatusRead,
     StatusWritten,
     Used,
 )
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import QUEUE_FEATURE, Queue
 from vhint.wire.status import DeviceStatus
+from vhint_conformance.case import Role
 from vhint_conformance.check.result import Doubt
 from vhint_conformance.check.states import Guess, Placed
 from vhint_conformance.oracle import features as offers
@@ -44,6 +47,7 @@ PATTERNS: Final = {
     "virtqueue_fill": re.compile(rf"vq {_HEX} elem {_HEX} len (\d{{1,10}}) idx (\d{{1,10}})"),
     "virtqueue_flush": re.compile(rf"vq {_HEX} count (\d{{1,6}})"),
     "virtio_mmio_write_offset": re.compile(rf"virtio_mmio_write offset {_HEX} value {_HEX}"),
+    "virtio_mmio_read": re.compile(rf"virtio_mmio_read offset {_HEX}"),
     "virtio_mmio_guest_page": re.compile(r".*"),
 }
 """The events that are used, and what follows their names."""
@@ -58,6 +62,7 @@ DRIVER_FEATURES, DRIVER_FEATURES_SEL, QUEUE_SEL, QUEUE_NUM, QUEUE_READY = (
 )  # fmt: skip
 ADDRESSES: Final = {0x80: 0, 0x84: 32, 0x90: 64, 0x94: 96, 0xA0: 128, 0xA4: 160}
 """Registers of a queue's three addresses, by their place in one number of 192 bits."""
+STATUS: Final = 0x70
 CONFIG: Final = 0x100
 
 NOT_IN_LOG: Final = (
@@ -79,8 +84,16 @@ NOT_IN_LOG: Final = (
         ),
     ),
     Doubt(
-        "the log does not say which features QEMU offered",
-        (*(slug for slug, *_ in offers.OFFER_RULES), "virtio.device.offer-stable"),
+        "the log does not say which features QEMU offered, nor what was read from a register",
+        (
+            *(slug for slug, *_ in offers.OFFER_RULES),
+            "virtio.device.offer-stable",
+            "virtio.driver.accept-only-offered",
+            "virtio.driver.version-1-accepted",
+            "virtio.driver.features-ok-checked",
+            "virtio.driver.no-continue-after-failure",
+            "balloon.driver.accept-must-tell-host",
+        ),
     ),
     Doubt(
         "the log says when QEMU took a chain, not when the driver made it available: one that it "
@@ -89,7 +102,7 @@ NOT_IN_LOG: Final = (
     ),
 )
 NO_REGISTERS: Final = Doubt(
-    "the device is not on virtio-mmio, whose registers are logged: which features were accepted, "
+    "registers are logged of virtio-mmio only, and not by device: which features were accepted, "
     "and where queues lie, is not told",
     ("balloon.device.unaccepted-queue-idle", "virtio.driver.*", "ring.driver.*"),
 )
@@ -100,23 +113,24 @@ class QemuLog:
     """A log that is being read."""
 
     stream: BinaryIO
+    role: Role = Role.DEVICE
     vdev: int | None = None
     doubts: list[Doubt] = field(default_factory=lambda: list(NOT_IN_LOG))
     problem: str = ""
-    settled: bool = False
     line: int = 0
+    has_registers: bool = False
     _place: int = -1
     _indices: dict[int, int] = field(default_factory=dict)
     _taken: dict[int, tuple[int, int]] = field(default_factory=dict)
     _filled: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     _tickets: int = 0
     _accepted: int = 0
+    _written: int = 0
     _select: int = 0
     _queue: dict[int, tuple[int, int]] = field(default_factory=dict)
     _queue_select: int = 0
-    _has_registers: bool = False
     _from_reset: bool = False
-    _strangers: set[int] = field(default_factory=set)
+    _devices: set[int] = field(default_factory=set)
 
     def guesses(self, *, legacy: bool | None) -> list[Guess]:
         """Return the combinations of what the log does not tell."""
@@ -132,7 +146,7 @@ class QemuLog:
             match = LINE.match(raw.decode("utf-8", "replace"))
             if match is None or match["event"] not in PATTERNS:
                 continue
-            found = PATTERNS[match["event"]].match(match["rest"])
+            found = PATTERNS[match["event"]].fullmatch(match["rest"].strip())
             if found is None:
                 self.problem = f"line {self.line}: {match['event']} in a form that is not known"
                 return
@@ -143,7 +157,7 @@ class QemuLog:
             if meaning:
                 self._place += 1
                 yield self.line, self._placed(meaning)
-        if not self._has_registers:
+        if not self.has_registers:
             self.doubts.append(NO_REGISTERS)
         if not self._from_reset:
             self.doubts.append(Doubt("the log does not begin with a reset of the device"))
@@ -178,27 +192,28 @@ class QemuLog:
                 return lambda guess: [] if guess["interface"] == "legacy" else None
             case "virtio_mmio_write_offset":
                 return self._register(*n)
+            case "virtio_mmio_read" if n[0] == STATUS:
+                status = self._written  # the log does not say what was read
+                return lambda _: [StatusRead(status)]
         return None
 
     def _is_ours(self, vdev: int) -> bool:
-        if self.vdev is None:
-            self.vdev = vdev
-        elif vdev != self.vdev and vdev not in self._strangers:
-            self._strangers.add(vdev)
+        self._devices.add(vdev)
+        if self.vdev is None and len(self._devices) > 1:
             self.problem = (
-                f"line {self.line}: a second device, {vdev:#x} beside {self.vdev:#x}: name the "
-                "balloon's with --vdev"
+                f"line {self.line}: a second virtio device, {vdev:#x}: name the balloon with --vdev"
             )
-        return vdev == self.vdev
+        return self.vdev is None or vdev == self.vdev
 
     def _status(self, value: int) -> Callable[[Guess], list[Event] | None]:
+        self._written = value
         if not value:
             self._taken.clear()
             self._filled.clear()
             self._from_reset = self._from_reset or not self._tickets
             self._accepted = 0
             return lambda _: [StatusWritten(0), ResetDone()]
-        accepted, known = Features(self._accepted), self._has_registers
+        accepted, known = Features(self._accepted), self.has_registers
         wants = value & (DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK)
 
         def events(guess: Guess) -> list[Event] | None:
@@ -207,7 +222,10 @@ class QemuLog:
                 return None  # nobody accepts what is not offered, and QEMU would cut it off
             if guess["interface"] == "legacy" and Feature.VERSION_1 in accepted:
                 return None
-            told: list[Event] = [FeaturesAccepted((accepted if known else offered).bits)]
+            bits = (accepted if known else offered).bits
+            told: list[Event] = [FeaturesAccepted(bits)]
+            if self.role is Role.DRIVER:  # what it has accepted is taken to have been offered
+                told.insert(0, FeaturesOffered(bits | 1 << Feature.PAGE_POISON))
             return [*(told if wants else ()), StatusWritten(value)]
 
         return events
@@ -240,7 +258,10 @@ class QemuLog:
         ]
 
     def _register(self, offset: int, value: int) -> Callable[[Guess], list[Event]] | None:
-        self._has_registers = True
+        if len(self._devices) > 1:  # the log does not say whose register it is
+            self.has_registers = False
+            return None
+        self.has_registers = True
         match offset:
             case _ if offset >= CONFIG:
                 size = min(4, max(1, (value.bit_length() + 7) // 8))
@@ -280,7 +301,7 @@ def _name(guess: Guess, index: int) -> str:
     offered = _offered(guess)
     there = [q for q, feature in QUEUE_FEATURE.items() if feature is None or feature in offered]
     # A queue that cannot be is judged as the last that can: nothing of it is accepted then.
-    return there[index] if index < len(there) else Queue.HINTING
+    return str(there[index] if index < len(there) else Queue.HINTING)
 
 
 def _groups(found: re.Match[str]) -> Iterable[tuple[int, str]]:

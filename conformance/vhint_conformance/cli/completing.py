@@ -68,6 +68,13 @@ def systems(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> It
     return _starting(incomplete, {name: system.summary for name, system in SYSTEMS.items()})
 
 
+def formats(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of a wire format."""
+    from vhint.wire.formats import FORMATS
+
+    return _starting(incomplete, {name: form.title for name, form in FORMATS.items()})
+
+
 def _cases() -> Iterable[Case]:
     """Yield the cases as they are marked, without their parameters."""
     from vhint_conformance import cases as package

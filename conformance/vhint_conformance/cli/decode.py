@@ -19,7 +19,7 @@ Examples:
   vhint decode command-id <<< '01 00 00 00'
   vhint decode hint-ack --param count=11 ack.hex --to table
   xxd queue.bin | vhint decode pfn-array
-  vhint decode vhost-user-message --from binary --stream capture.bin | jq .request
+  vhint decode vhost-user-message --from binary --stream capture.bin
   vhint decode vring-descriptor --from binary --stream table.bin --to table
 """
 
@@ -118,6 +118,8 @@ def _show(
     error: WireError | None = None
     if target == "table":
         text, error = show.table(form, piece.data, options)
+        if piece.where:
+            print(f"message {piece.number}, at {piece.where}")
         print(text, flush=True)
     else:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vhint.export import TARGETS
+from vhint_conformance.cli import completing
 from vhint_conformance.report import files
 from vhint_conformance.selection import close_names
 
@@ -45,12 +46,13 @@ Examples:
     "formats",
     multiple=True,
     metavar="NAME",
+    shell_complete=completing.formats,
     help="Only this format (or glob); can be repeated. By default all but the historic ones.",
 )
 @click.option(
     "--strace",
     "log",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="LOG",
     help="With --to pcap: the vhost-user messages that strace has seen, instead of vectors.",
 )

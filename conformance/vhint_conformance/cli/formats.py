@@ -46,8 +46,14 @@ class FormatId(click.ParamType):  # type: ignore[type-arg]
 def formats(globs: tuple[str, ...], as_json: bool) -> None:
     """List the formats that `vhint decode` and `vhint encode` know: all, or those that match.
 
-    A size is in bytes; with a + it is the smallest.
-    """
+    A line has the id, the size in bytes (with a + the smallest), since when there is such a thing,
+    the module of vhint.wire that defines it, and what it is.
+
+    \b
+    For example:
+      vhint formats
+      vhint formats 'hint-*' --json
+    """  # noqa: D301 - click wants the character itself
     from vhint.wire.formats import FORMATS
     from vhint_conformance.cli.requirements import choose, say_json
 
@@ -55,10 +61,17 @@ def formats(globs: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         say_json(_json(form) for form in chosen)
         return
-    width = max(len(form.id) for form in chosen)
-    for form in chosen:
-        since = form.since if form.status == "normative" else f"posted {form.since}"
-        say(f"{form.id:<{width}}  {_size(form):>5}  {since:<17}  {form.title}")
+    rows = [_row(form) for form in chosen]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        say("  ".join([*cells, row[4]]))
+
+
+def _row(form: Format) -> tuple[str, str, str, str, str]:
+    since = form.since if form.status == "normative" else f"posted {form.since}"
+    module = form.module.removeprefix("vhint.wire.")
+    return form.id, _size(form), since, module, form.title
 
 
 def _size(form: Format) -> str:

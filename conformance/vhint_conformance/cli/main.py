@@ -98,6 +98,10 @@ for _name, _where, _short_help in COMMANDS:
 
 def main() -> None:
     """Run the command and exit; nothing that a user can cause ends in a traceback."""
+    # Hypothesis keeps things, by default in the working directory, which is somebody's project.
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    if Path(caches).is_absolute():  # else there is no home
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{caches}/vhint/hypothesis")
     sys.exit(_guarded())
 
 

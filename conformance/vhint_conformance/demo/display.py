@@ -15,6 +15,7 @@ from vhint_conformance.demo.bars import columns, rows
 from vhint_conformance.demo.plan import MIB, Plan, Scene
 from vhint_conformance.demo.run import MOSTLY, Note, Run
 from vhint_conformance.demo.words import COLOURS, event, fitted, hinting, mib, title
+from vhint_conformance.report.console import watched
 
 NARROW = 72
 """Characters below which the two pictures stand above each other."""
@@ -128,10 +129,8 @@ class Picture:
 
 def display_for(plan: Plan, console: Console) -> Lines | Picture:
     """Return a picture for a terminal that can show one."""
-    can_draw = console.is_terminal and not console.is_dumb_terminal
-    return Picture(plan, console) if can_draw and console.encoding == "utf-8" else Lines(
-        plan, console
-    )  # fmt: skip
+    can_draw = watched(console) and console.encoding == "utf-8"
+    return Picture(plan, console) if can_draw else Lines(plan, console)
 
 
 def pictures(runs: Sequence[Run], width: int, height: int) -> Table:

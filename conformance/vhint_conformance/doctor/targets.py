@@ -26,6 +26,7 @@ ALWAYS = {
     "vhost-user:PATH": "a device of yours, in any language, at a socket",
     "vhost-user-listen:PATH": "a driver of yours, behind a front end",
     "python:MODULE:FACTORY": "a device of yours in Python",
+    "stdio:COMMAND": "a device of yours in any language, behind a harness",
 }
 COMPILERS = {
     "cc": ("devices in C: examples and tests", "apt install gcc libc6-dev"),

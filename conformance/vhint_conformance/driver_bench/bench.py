@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from vhint.ring import RingError
 from vhint.spans import PAGE, Span, block, intersect, merge, subtract
 from vhint.trace import Recorder
-from vhint.trace.events import Discarded, Offered, Touched
+from vhint.trace.events import Discarded, Found, Offered, Settled, Touched
 from vhint.wire import config
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
@@ -338,12 +338,12 @@ class DriverBench:
         """Change num_pages."""
         self.device.change("num_pages", pages)
 
-    def command(self, value: int) -> None:
-        """Change free_page_hint_cmd_id."""
+    def command(self, value: int, *, quiet: bool = False) -> None:
+        """Change free_page_hint_cmd_id, and say so unless that comes later (`quiet`)."""
         for monitor in self.monitors:
             if isinstance(monitor, CommandRules):
                 monitor.shown(value)
-        self.device.change("free_page_hint_cmd_id", value)
+        (self.device.store if quiet else self.device.change)("free_page_hint_cmd_id", value)
 
     def commands_settled(self) -> None:
         """Say that the driver has had time to read the command id."""
@@ -369,9 +369,8 @@ class DriverBench:
         """Fail if chains wait that the driver should have notified of."""
         for name, queue in self.device.queues.items():
             if queue.broken is None and queue.kick_was_due:
-                which = "kick-at-avail-event" if queue.event_idx else "kick-when-flags-zero"
                 raise fail(
-                    f"ring.driver.{which}",
+                    queue.kick_requirement,
                     expected="a notification of what was made available",
                     seen=f"{queue.waiting} chains and none",
                     where=f"{name} queue",
@@ -388,6 +387,9 @@ class DriverBench:
                     Violation(slug, "chains that a device can walk", str(queue.broken), where)
                 )
                 continue
+            if counter := queue.counter_fault:
+                seen = "a descriptor with the other one where the next is due"
+                found.append(Violation(counter, "the driver's wrap counter", seen, where))
             if queue.packed:
                 continue  # there no value of the driver's flags is forbidden
             flags = queue.available_flags
@@ -410,8 +412,15 @@ class DriverBench:
         for monitor in self.monitors:
             monitor.finish()
         violations = self.violations()
+        self.note(violations)
+        self.recorder.emit(Settled())
         if violations:
             raise Failed(violations)
+
+    def note(self, violations: Iterable[Violation]) -> None:
+        """Record what was found: it may lie in memory, which is not in the trace."""
+        for each in violations:
+            self.recorder.emit(Found(each.requirement, each.expected, each.seen, each.where))
 
     def violations(self) -> list[Violation]:
         """Return what was found, less what no more than SHOULD be and is not our theme."""

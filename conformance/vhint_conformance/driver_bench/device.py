@@ -64,7 +64,7 @@ class JudgingDevice:
 
     `mode` says how the driver's transport numbers queues; `signal` is called with a queue whose
     driver wants to hear of used buffers, or with None when config space has changed; `hear` with
-    every request that arrives.
+    every request that arrives, `was_read` with every part of config space that was read.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class JudgingDevice:
         self.mode = mode
         self.signal: Callable[[Queue | None], None] = lambda _: None
         self.hear: Callable[[Request], None] = lambda _: None
+        self.was_read: Callable[[Span], None] = lambda _: None
         self.status = DeviceStatus(0)
         self.accepted = Features(0)
         self.config = bytearray(config.build(offer.config()))
@@ -139,8 +140,11 @@ class JudgingDevice:
 
     def read_config(self, offset: int, length: int) -> bytes:
         """Return bytes of config space; behind its end they read 0."""
-        self.config_reads.append(Span(offset, length))
-        return bytes(self.config[offset : offset + length]).ljust(length, b"\0")
+        span = Span(offset, length)
+        self.config_reads.append(span)
+        data = bytes(self.config[offset : offset + length]).ljust(length, b"\0")
+        self.was_read(span)
+        return data
 
     def write_config(self, offset: int, data: bytes) -> None:
         """Take bytes of config space, as far as it goes."""

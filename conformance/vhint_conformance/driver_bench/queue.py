@@ -16,12 +16,15 @@ from vhint.ring import (
     SplitDeviceQueue,
     device_ring,
 )
+from vhint.ring.packed_driver import is_available
 from vhint.ring.packed_layout import START
 from vhint.spans import Span
+from vhint.wire.packed_vring import EventFlag
 
 FAULTS = {
     Fault.NOT_AVAILABLE: "ring.driver.packed-head-last",
     Fault.OUTSTANDING: "ring.driver.packed-no-change-before-used",
+    Fault.SAME_ID: "ring.driver.packed-id-unique",
     Fault.AVAILABLE_JUMP: "ring.driver.avail-idx-never-back",
     Fault.HEAD_RANGE: "ring.driver.no-loop",
     Fault.NEXT_RANGE: "ring.driver.no-loop",
@@ -92,6 +95,8 @@ class JudgedQueue:
         chain = self.ring.pop()
         if chain is None:
             return None
+        if self.packed and chain.head in self._held:
+            raise RingError(Fault.SAME_ID, f"id {chain.head}")
         taken = Taken(chain, chain.read(self.memory, READ_LIMIT))
         if at is not None and isinstance(self.ring, PackedDeviceQueue):
             taken = replace(
@@ -157,6 +162,27 @@ class JudgedQueue:
         those that wait is the one to notify of.
         """
         return bool(self.waiting) and (self.event_idx or not self._quiet)
+
+    @property
+    def kick_requirement(self) -> str:
+        """The rule by which the device asks for notifications now."""
+        if isinstance(self.layout, PackedLayout):
+            flags = self.memory.load16(self.layout.device_flags_at)
+            by_event = flags == EventFlag.DESC
+        else:
+            by_event = self.event_idx
+        return f"ring.driver.kick-{'at-avail-event' if by_event else 'when-flags-zero'}"
+
+    @property
+    def counter_fault(self) -> str | None:
+        """The rule that a driver broke whose next descriptor has the other wrap counter."""
+        if not isinstance(self.ring, PackedDeviceQueue) or self._held:
+            return None
+        slot, wrap = at = self.ring.available_position
+        if not is_available(self.memory.load16(self.ring.layout.flags_at(slot)), not wrap):
+            return None
+        beginning = at == START and self.ring.used_position == START
+        return f"ring.driver.packed-wrap-counter{'-start' if beginning else ''}"
 
     def be_quiet(self, quiet: bool) -> None:
         """Ask the driver for no notifications by flags (of a split ring: without EVENT_IDX)."""

@@ -20,7 +20,14 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 def make_console(*, to_stderr: bool = False) -> Console:
     """Return a console on standard output, or on standard error."""
     stream = own_stream(sys.stderr if to_stderr else sys.stdout)
-    return Console(file=stream, markup=False, highlight=False, emoji=False)
+    return Console(
+        file=stream,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        # FORCE_COLOR makes rich take a pipe for a terminal; it asks for colours and nothing else.
+        force_interactive=stream.isatty(),
+    )
 
 
 def say(text: str) -> None:
@@ -51,6 +58,11 @@ def printable(text: str) -> str:
 def styled(text: str, style: str = "") -> Text:
     """Return text for a console, taken literally."""
     return Text(printable(text), style=style)
+
+
+def watched(console: Console) -> bool:
+    """Whether somebody looks on who can be shown something that moves."""
+    return console.is_interactive and not console.is_dumb_terminal
 
 
 def own_stream(stream: TextIO | None) -> TextIO:

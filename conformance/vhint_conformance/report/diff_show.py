@@ -14,7 +14,6 @@ from vhint_conformance.report.markdown_text import code, in_html, plain
 from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
 from vhint_conformance.report.runs import versions
-from vhint_conformance.report.terminal import labelled
 from vhint_conformance.verdict import Verdict
 
 SCHEMA = "vhint-report-diff/1"
@@ -37,9 +36,11 @@ def print_diff(diff: Diff, console: Console) -> None:
         print_block(console, title)
         for change in changes:
             print_block(console, Text.assemble(styled(change.id, "bold"), f"  {words(change)}"), 2)
-            rows = [("", said) for said in details(change)]
-            if rows:
-                print_block(console, labelled(*rows), 4)
+            for said in details(change):
+                print_block(console, styled(said), 4)
+            if change.new and change.kind in STYLES and change.new.verdict is not Verdict.PASS:
+                # Never broken into lines, so that it can be copied.
+                console.print(styled(f"    {change.new.repro}", "italic"), soft_wrap=True)
     console.print()
     style = {1: "bold red", 4: "bold yellow"}.get(int(diff.exit_status), "bold green")
     print_block(console, styled(verdict(diff), style))
@@ -90,8 +91,6 @@ def details(change: Change) -> Iterator[str]:
         yield f"and {len(found) - MOST_VIOLATIONS} more"
     if not found and change.new.message:
         yield change.new.message
-    if change.new.repro:
-        yield change.new.repro
 
 
 def as_markdown(diff: Diff) -> str:
@@ -110,6 +109,8 @@ def as_markdown(diff: Diff) -> str:
         for change in changes:
             lines.append(f"- {code(change.id)}: {in_html(words(change))}")
             lines += [f"  - {code(said)}" for said in details(change)]
+            if change.new and change.new.verdict is Verdict.FAIL and change.new.repro:
+                lines.append(f"  - {code(change.new.repro)}")
         lines += ["", "</details>", ""]
     return "\n".join(lines).rstrip("\n") + "\n\n"
 

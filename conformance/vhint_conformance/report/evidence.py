@@ -120,7 +120,10 @@ def gather(witness: Witness, violations: Sequence[Violation]) -> Evidence | None
             }
         )
 
-    marks, blamed = places_of(witness.seen), places_of(witness.blamed)
+    # Monitors report to the case, which then fails by what they saw.
+    reported = {each for _, each in witness.seen}
+    own = [(place, each) for place, each in witness.blamed if each not in reported]
+    marks, blamed = places_of(witness.seen), places_of(own)
     places = chosen(events, sorted({*marks, *blamed}))
     most = _most_spans([events[place] for place in places])
     shortened = frozenset(place for place in places if _longest(events[place]) > most)
@@ -130,8 +133,7 @@ def gather(witness: Witness, violations: Sequence[Violation]) -> Evidence | None
         events=tuple((place, _short(events[place], most)) for place in places),
         total=len(events),
         marks=tuple(place for place in marks if place in kept),
-        # Monitors report to the case, which then fails by their violations.
-        found_after=tuple(place for place in blamed if place in kept and place not in marks),
+        found_after=tuple(place for place in blamed if place in kept),
         shortened=shortened,
         payloads=tuple(payloads[-MOST_PAYLOADS:]),
     )

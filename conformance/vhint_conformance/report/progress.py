@@ -14,7 +14,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from vhint_conformance.report.console import printable
+from vhint_conformance.report.console import printable, watched
 from vhint_conformance.report.model import Outcome
 from vhint_conformance.report.verbosity import Verbosity
 from vhint_conformance.verdict import Verdict
@@ -148,8 +148,3 @@ def make_progress(
     if watched(console):
         return Bar(console, every=verbosity is Verbosity.VERBOSE)
     return Lines(console)
-
-
-def watched(console: Console) -> bool:
-    """Whether somebody looks on who can be shown something that moves."""
-    return console.is_terminal and not console.is_dumb_terminal

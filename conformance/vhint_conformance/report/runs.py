@@ -69,9 +69,9 @@ def page_of(site: str, requirement: Requirement) -> str:
     """Return the address of a requirement on the site; empty if it is not known where that is.
 
     >>> page_of("https://example.org/vhint/", registry.load()["hint.device.use-once"])
-    'https://example.org/vhint/requirements/hint-device.html#hint-device-use-once'
+    'https://example.org/vhint/requirements/hint-device.html#hint.device.use-once'
     """
     if not site:
         return ""
     page = f"{requirement.profile}-{requirement.role}.html"
-    return f"{site.rstrip('/')}/requirements/{page}#{requirement.slug.replace('.', '-')}"
+    return f"{site.rstrip('/')}/requirements/{page}#{requirement.slug}"

@@ -31,6 +31,9 @@ def draft(
     `versions` are those of what is judged, the target's own first; `known` its deviations.
     """
     name, version = next(iter(versions.items()), (target, UNKNOWN))
+    says = bool(name.strip()) and len(version.split()) == 1  # some tell of themselves in a sentence
+    if not says:
+        name, version = target, UNKNOWN
     document = tomlkit.document()
     for line in (
         f"What {target} offers, as a claim: an implementation conformance statement.",
@@ -58,8 +61,11 @@ def draft(
     features.extend(feature.name for feature in offered.features)
     document.add("features", features)
     implementation = tomlkit.table()
-    implementation.add("name", " ".join(name.split()) or target)
-    implementation.add("version", " ".join(version.split()) or UNKNOWN)
+    implementation.add("name", tomlkit.item(" ".join(name.split())))
+    implementation.add("version", tomlkit.item(version.strip()))
+    if not says:
+        implementation["name"].comment("fill in: the target does not say")
+        implementation["version"].comment("fill in")
     document.add("implementation", implementation)
     document.add("limits", _limits(offered))
     registry = load_registry()

@@ -125,7 +125,14 @@ def _against_schema(statement: Json) -> Iterator[tuple[Place, str]]:
     rules = schema()
     validator = Draft202012Validator(rules, format_checker=FormatChecker(("date",)))
     for error in sorted(validator.iter_errors(statement), key=lambda error: error.json_path):
-        yield list(error.absolute_path), _reason(error, rules)
+        place = list(error.absolute_path)
+        if error.validator == "additionalProperties" and isinstance(error.schema, dict):
+            known = error.schema.get("properties", {})
+            for name in _members(error):
+                if name not in known:
+                    yield [*place, name], _unknown(name, known)
+            continue
+        yield place, _reason(error, rules)
 
 
 def _reason(error: ValidationError, rules: Json) -> str:
@@ -137,9 +144,6 @@ def _reason(error: ValidationError, rules: Json) -> str:
         return f"{error.instance!r:.80} is not of the form {error.validator_value}"
     if error.validator == "required":
         return error.message.replace("is a required property", "is missing")
-    if error.validator == "additionalProperties" and isinstance(error.schema, dict):
-        known = error.schema.get("properties", {})
-        return "; ".join(_unknown(name, known) for name in _members(error) if name not in known)
     if error.validator == "enum":
         wrong = str(error.instance)
         known = [str(each) for each in cast(list[Json], error.validator_value)]

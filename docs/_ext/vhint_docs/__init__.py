@@ -8,6 +8,7 @@ from vhint_docs import (
     api,
     domain,
     evidence,
+    format_list,
     harness,
     models,
     mutants,
@@ -16,6 +17,7 @@ from vhint_docs import (
     pages,
     registers,
     requirements,
+    sample_report,
     sequence,
     signatures,
     states,
@@ -35,12 +37,14 @@ PARTS = (
     requirements,
     registers,
     evidence,
+    format_list,
     mutants,
     models,
     wire,
     harness,
     states,
     sequence,
+    sample_report,
 )
 
 

@@ -88,7 +88,7 @@ def _hinting() -> Iterator[Format]:
     )
     yield _format(
         "hint-ack",
-        "its acknowledgement, whose result bits may be cut short",
+        "acknowledgement of a request, whose result bits may be cut short",
         hint_ack.CODEC,
         hint_ack,
         f"{_OURS}, rules 2 and 5",
@@ -263,7 +263,7 @@ def _pci() -> Iterator[Format]:
     )
     yield _declared(
         "virtio-pci-notify-capability",
-        "the same with the multiplier for notifications",
+        "the capability about notifications, which has their multiplier",
         virtio_pci.NOTIFY,
         virtio_pci,
         f"{_VIRTIO}, 4.1.4.4 Notification structure layout",
@@ -298,7 +298,7 @@ def _posted(profile: Profile, each: Message) -> Format:
     by_layout = each.formats if isinstance(each.formats, Mapping) else {None: each.formats}
     return Format(
         f"{profile.name}-{each.name}",
-        f"{profile.summary}: {each.text}",
+        profile.summary if each is profile.messages[0] else each.text,
         module,
         Status.INFORMATIVE,
         profile.date,

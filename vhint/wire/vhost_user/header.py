@@ -22,11 +22,11 @@ from vhint.wire.schema import End, Named, le32
 from vhint.wire.source import Face
 from vhint.wire.vhost_user.names import BackendRequest, HeaderFlag, Request
 
-FLAGS: Final = Named(le32, HeaderFlag)
+FLAGS: Final = Named(le32, HeaderFlag).doc("bits 0 and 1 are the version")
 
 FORMAT: Final = Struct(
     "request" / Named(le32, Request).doc("of a back end: `BackendRequest`"),
-    "flags" / FLAGS.doc("bits 0 and 1 are the version"),
+    "flags" / FLAGS,
     "size" / le32.doc("bytes of payload"),
     "end" / End,
 )

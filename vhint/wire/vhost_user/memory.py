@@ -33,7 +33,7 @@ REGION: Final = Struct(
 """The declaration of a region."""
 
 FORMAT: Final = Struct(
-    "num_regions" / le32,
+    "num_regions" / le32.doc("regions"),
     "padding" / Padding(le32),
     "regions" / Repeat(this.num_regions, REGION),
     "end" / End,

@@ -59,7 +59,7 @@ def _declare(requests: Any, shapes: Mapping[Any, Shape]) -> Struct:
     return Struct(
         "request" / Named(le32, requests),
         "flags" / FLAGS,
-        "size" / le32,
+        "size" / le32.doc("bytes of payload"),
         "payload" / Sized(this.size, Payload(shapes)),
         "end" / End,
     )

@@ -109,7 +109,14 @@ def test_stray_used_id(bench: DriverBench) -> None:
     bench.idle(1.0)
     if bench.can(WORK):
         bench.tester.free(bench.tester.allocate(bench.session.limits.chunk))
-    bench.look()
+    used = bench.look()
+    bench.require(
+        not used,
+        "ring.driver.used-id-checked",
+        expected="the blocks of the outstanding request left alone",
+        seen="some that were used again",
+        where=str(used[0]) if used else "",
+    )
 
 
 @driver_case(

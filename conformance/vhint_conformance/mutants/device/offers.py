@@ -252,7 +252,7 @@ MUTANTS = (
            ("hint.device.pfn-unit", "hint.device.containment"),
            serving(Queue.HINTING, PfnOf16KiB), bugs=("Q7",)),
     Mutant("half-refused-and-taken", "says that it took every second block, and takes all",
-           ("hint.device.unaccepted-untouched"),
+           ("hint.device.unaccepted-untouched",),
            serving(Queue.HINTING, TakesRefused)),
     Mutant("report-misaligned-fatal", "asks for a reset at a report that is not aligned",
            ("reporting.device.order-not-assumed",), serving(Queue.REPORTING, WholeReportsOnly)),

@@ -9,6 +9,7 @@ from vhint_conformance.mutants.guest import (
     balloon,
     capture,
     initialisation,
+    packed_rings,
     queues,
     reporting,
     requests,
@@ -25,6 +26,7 @@ GROUPS: Mapping[str, tuple[GuestMutant, ...]] = {
     "initialisation": initialisation.MUTANTS,
     "bytes of requests": requests.MUTANTS,
     "queues and statistics": queues.MUTANTS,
+    "packed queues": packed_rings.MUTANTS,
 }
 """Guest mutants by subject."""
 

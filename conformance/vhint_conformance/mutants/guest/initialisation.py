@@ -9,6 +9,7 @@ from vhint.guest.initialise import (
     Access,
     InitialisationError,
     Notify,
+    ReadConfig,
     ReadFeatures,
     ReadQueueMax,
     ReadStatus,
@@ -142,6 +143,13 @@ def misaligns(access: Access, perform: Perform, _: Meddles) -> Reply:
     return perform(access)
 
 
+def reads_absent(access: Access, perform: Perform, _: Meddles) -> Reply:
+    """Read the hinting limits, whether or not there are any."""
+    if isinstance(access, WriteFeatures):
+        perform(ReadConfig(config.field_offset("hint_max_count"), 4))
+    return perform(access)
+
+
 def gives_up(access: Access, perform: Perform, _: Meddles) -> Reply:
     """Give up when a bit is on offer that it does not know."""
     reply = perform(access)
@@ -193,7 +201,8 @@ MUTANTS = (
              "virtio.driver.accept-with-prerequisites"),
             accepting(lambda _, bits: bits & ~(1 << Feature.HINTING))),
     _mutant("features-ok-not-checked", "goes on without looking whether FEATURES_OK was taken",
-            ("virtio.driver.features-ok-checked",), meddling(never_checks)),
+            ("virtio.driver.features-ok-checked", "virtio.driver.no-continue-after-failure"),
+            meddling(never_checks)),
     _mutant("config-written-early", "writes config space before the features are agreed",
             ("virtio.driver.no-config-write-before-features-ok",), meddling(config_early)),
     _mutant("notifies-before-driver-ok", "notifies a queue before DRIVER_OK",
@@ -211,6 +220,8 @@ MUTANTS = (
     _mutant("unknown-feature-refused", "gives up when an unknown feature is offered",
             ("virtio.driver.undefined-features-ignored",
              "virtio.driver.ignore-unknown-features"), meddling(gives_up)),
+    _mutant("absent-field-read", "reads the hinting limits of a device that has none",
+            ("virtio.driver.config-offered-checked",), meddling(reads_absent)),
     _mutant("queue-size-doubled", "sets up queues larger than the device's largest",
             ("ring.driver.queue-size-within-maximum",), meddling(too_large)),
     _mutant("poison-written-live", "writes poison_val when the device is live",

@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from vhint.guest import requests
 from vhint.guest.driver import Request
+from vhint.guest.initialise import ReadConfig
 from vhint.guest.port import RingPort
+from vhint.guest.profiles.hint_format import BitmapFormat
 from vhint.guest.requests import Draft
 from vhint.ring import SplitDriverQueue
+from vhint.ring.split_driver import Completion
 from vhint.spans import PAGE, Span
-from vhint.wire import pfn_array, vring
+from vhint.wire import config, pfn_array, vring
 from vhint.wire.pfn_array import PfnArray
 from vhint.wire.queues import Queue, QueueMode
 from vhint.wire.statistics import Statistic
@@ -146,6 +149,35 @@ class FlagBesideEvent(SplitDriverQueue):
         return super().kick_needed() and not flag
 
 
+class ChangesOutstanding(SplitDriverQueue):
+    """Cuts an outstanding chain short when it adds another."""
+
+    def add(
+        self,
+        readable: Sequence[Span],
+        writable: Sequence[Span],
+        *,
+        indirect_at: int | None = None,
+    ) -> int:
+        """Add a chain, and change one that the device has."""
+        for chain in list(self._chains.values())[-1:]:
+            self.memory.write(self.layout.descriptor_at(chain[0]) + 8, b"\x01\x00\x00\x00")
+        return super().add(readable, writable, indirect_at=indirect_at)
+
+
+class StrayIdTaken(SplitDriverQueue):
+    """Takes a used id that is nobody's for the chain that was added first."""
+
+    def collect(self) -> Completion | None:
+        """Believe it."""
+        found = super().collect()
+        if found is None or found.known or not self._chains:
+            return found
+        first = next(iter(self._chains))
+        self._free.extend(reversed(self._chains.pop(first)))
+        return Completion(first, found.length, True)
+
+
 class AlwaysIndirect(RingPort):
     """Uses indirect tables whether or not they were negotiated."""
 
@@ -170,6 +202,16 @@ class LimitIgnored(RingPort):
         """Read a larger one."""
         value = super().read_config(field)
         return value * 64 if field == "hint_max_count" else value
+
+
+class ReadsByBytes(RingPort):
+    """Reads the fields of configuration byte by byte."""
+
+    def read_config(self, field: str) -> int:
+        """Put a value together from what was there at four times."""
+        at, size = config.field_offset(field), config.field_size(field)
+        parts = [int(self._perform(ReadConfig(at + each, 1)) or 0) for each in range(size)]
+        return int.from_bytes(bytes(parts), "little")
 
 
 class CommandsBigEndian(RingPort):
@@ -201,6 +243,17 @@ class InflatesIn64Bits(RingPort):
         if draft.queue is Queue.INFLATE:
             data = b"".join((span.start // PAGE).to_bytes(8, "little") for span in draft.blocks)
             draft = replace(draft, readable=data)
+        return super().add(draft)
+
+
+class InflatesNeighbours(RingPort):
+    """Names the neighbours of the pages that it gives up."""
+
+    def add(self, draft: Draft) -> Request:
+        """Change the lowest bit of each number."""
+        if draft.queue is Queue.INFLATE:
+            pfns = [span.start // PAGE ^ 1 for span in draft.blocks]
+            draft = replace(draft, readable=pfn_array.build(PfnArray.of(pfns)))
         return super().add(draft)
 
 
@@ -295,6 +348,17 @@ class OddStatistics(RingPort):
         return super().add(draft)
 
 
+class UnsetStatistics(RingPort):
+    """Sends the tags of statistics with what was in the buffer before."""
+
+    def add(self, draft: Draft) -> Request:
+        """Leave the values as they were."""
+        if draft.queue is Queue.STATS:
+            tags = [draft.readable[at : at + 2] for at in range(0, len(draft.readable), 10)]
+            draft = replace(draft, readable=b"".join(tag + b"\xa5" * 8 for tag in tags))
+        return super().add(draft)
+
+
 class FewerStatistics(RingPort):
     """Leaves a figure out of every second statistics buffer."""
 
@@ -358,13 +422,24 @@ MUTANTS = (
     _mutant("no-notify-with-events", "obeys NO_NOTIFY although EVENT_IDX was negotiated",
             ("ring.driver.event-idx-flag-ignored", "ring.driver.kick-at-avail-event"),
             with_rings(FlagBesideEvent), ("N13",)),
+    _mutant("outstanding-chain-changed", "changes a chain that the device has",
+            ("ring.driver.no-alter-exposed",), with_rings(ChangesOutstanding)),
+    _mutant("stray-id-taken", "takes a used id that is nobody's for its first chain",
+            ("ring.driver.used-id-checked", "balloon.driver.acknowledgement-matched"),
+            with_rings(StrayIdTaken)),
     _mutant("queue-numbers-fixed", "numbers queues as the standard lists them, not the device",
             ("balloon.driver.queue-map-follows-device", "balloon.driver.absent-queue-not-used",
              "hint.driver.queue-index", "virtio.driver.initialisation-order"),
             redrafting(FixedNumbers), ("L10", "L14")),
+    _mutant("sends-unnegotiated-bitmaps", "sends bitmaps that were not negotiated",
+            ("hint-bitmap.driver.only-negotiated",),
+            Mutation(formats=lambda _made, _whole: BitmapFormat())),
     _mutant("hint-limit-ignored", "sends more entries than the device takes",
             ("hint-pfn.driver.count-within-limit", "hint.driver.config-limits-read",
              "hint-bitmap.driver.count-within-limit"), redrafting(LimitIgnored), ("L11",)),
+    _mutant("config-read-by-bytes", "reads the fields of configuration byte by byte",
+            ("virtio.driver.config-not-atomic", "virtio.driver.config-access-width",
+             "free-page-hint.driver.current-id-read"), redrafting(ReadsByBytes)),
     _mutant("command-big-endian", "sends command ids most significant byte first",
             ("free-page-hint.driver.id-little-endian", "free-page-hint.driver.current-id-read"),
             redrafting(CommandsBigEndian), ("L2",)),
@@ -375,6 +450,9 @@ MUTANTS = (
             ("balloon.driver.pfn-width", "balloon.driver.no-page-in-balloon-twice",
              "balloon.driver.inflate-on-demand"),
             redrafting(InflatesIn64Bits), ("W6",)),
+    _mutant("inflate-of-neighbours", "gives up other pages than those it took",
+            ("balloon.driver.never-inflate-in-use", "balloon.driver.deflate-only-own",
+             "balloon.driver.no-page-in-balloon-twice"), redrafting(InflatesNeighbours)),
     _mutant("inflate-names-twice", "names the first page of an inflate request twice",
             ("balloon.driver.no-page-in-balloon-twice",), redrafting(InflatesTwice), ("L9",)),
     _mutant("deflate-of-others", "asks to deflate pages that it never inflated",
@@ -393,6 +471,8 @@ MUTANTS = (
             ("reporting.driver.no-overlap-in-report",), redrafting(ReportsTwice)),
     _mutant("statistics-end-within-entry", "sends statistics with 6 bytes behind the last entry",
             ("balloon.driver.stats-size-multiple",), redrafting(OddStatistics), ("N14",)),
+    _mutant("statistics-unset", "sends the tags of statistics with stray values",
+            ("balloon.driver.stats-initialise-buffer",), redrafting(UnsetStatistics)),
     _mutant("statistics-of-varying-tags", "leaves a figure out of every second buffer",
             ("balloon.driver.stats-same-subset",), redrafting(FewerStatistics)),
     _mutant("two-statistics-buffers", "gives the device a second statistics buffer",
