@@ -118,6 +118,7 @@ def test_what_is_built_in_goes_first(install: Install) -> None:
     assert "offered by" not in targets.known()["reference"]
 
 
+@pytest.mark.long
 def test_the_command_judges_it(install: Install, tmp_path: Path) -> None:
     install("their-vmm", their_vmm="make")
     code = textwrap.dedent(f"""

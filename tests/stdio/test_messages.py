@@ -25,6 +25,11 @@ INTRODUCTION = {
 }  # fmt: skip
 
 
+def effect(do: str, **members: object) -> dict:
+    """Return an answer with one effect."""
+    return {"effects": [{"do": do, **members}]}
+
+
 class Scripted:
     """A process that answers as it is told and remembers what it was asked."""
 
@@ -153,7 +158,21 @@ def test_an_effect_that_is_wrong_is_named_exactly() -> None:
         ("step_driver_ok", {"effects": [[]]}, 'has [] in "effects", expected an object'),
         ("step_driver_ok", {"error": 5}, 'has "error": 5'),
         ("step_driver_ok", {"skip": ""}, 'has "skip": ""'),
+        ("step_driver_ok", {"effects": 5}, 'has "effects": 5, expected an array'),
+        ("step_driver_ok", effect("dance"), 'has an effect with "do": "dance"'),
+        ("step_driver_ok", effect("use", queue="cats", id=0), "expected one of inflate, deflate"),
+        ("step_driver_ok", effect("use", queue="stats", id=-1), 'has "id": -1'),
+        ("step_driver_ok", effect("use", queue="stats", id=1, data="xy"), 'has "data": "xy"'),
+        ("step_driver_ok", effect("use", queue="stats", id=1, length=1 << 32), 'has "length"'),
+        ("step_driver_ok", effect("discard", address="0", length=1), 'has "address": "0"'),
+        ("step_driver_ok", effect("discard", address=0), 'has no "length"'),
+        ("step_driver_ok", effect("write", address=0, data=None), 'has "data": null'),
         ("start", {"features": [64]}, 'has "features": [64]'),
+        ("start", {"features": [5, 34]}, "offers feature 34"),
+        ("start", {"name": ""}, 'has "name": ""'),
+        ("start", {"roles": ["driver"]}, "only devices are judged over stdio"),
+        ("start", {"can": ["fly"]}, "has 'fly' in \"can\""),
+        ("start", {"host_page": 5000}, "expected a power of two"),
         ("start", {"roles": [1]}, 'has "roles": [1]'),
     ],
 )  # fmt: skip

@@ -17,9 +17,7 @@ def smoke(command: str, *options: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("fault", "where", "said", "advice"),
     [
-        ("exit", "configure", "BAD configure it exited with status 3", "these are my last words"),
         ("no-json", "reporting", "BAD reporting its answer to step-buffer is not JSON", "example"),
-        ("typo", "reset", "'efects' was unexpected", "an example of every message"),
         (
             "use-absent",
             "reporting",
@@ -36,7 +34,6 @@ def smoke(command: str, *options: str) -> tuple[int, str]:
         ("skip", "set_balloon_size", "not there, as it says: not yet (https://example.org/7)", ""),
         ("status", "stop", "BAD stop it exited with status 7", "0 is what says"),
         ("too-many-profiles", "start", '"profiles" lists hint-bitmap', 'list 23 in "features"'),
-        ("too-few-profiles", "start", "does not list hint-pfn", "list both or neither"),
     ],
 )
 def test_each_fault_is_named_with_advice(fault: str, where: str, said: str, advice: str) -> None:

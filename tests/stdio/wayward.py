@@ -61,21 +61,6 @@ def misbehave(fault: str, answer: dict) -> dict | None:
             return {**answer, "seq": answer["seq"] + 1}
         case "no-effects":
             return {"seq": answer["seq"]}
-        case "effects":
-            return {**answer, "effects": 5}
-        case "effect":
-            return {**answer, "effects": [{"do": "dance"}]}
-        case "queue":
-            return {**answer, "effects": [{"do": "use", "queue": "cats", "id": 0}]}
-        case "hex":
-            return {
-                **answer,
-                "effects": [{"do": "use", "queue": "reporting", "id": 0, "data": "xy"}],
-            }
-        case "id":
-            return {**answer, "effects": [{"do": "use", "queue": "reporting", "id": -1}]}
-        case "address":
-            return {**answer, "effects": [{"do": "discard", "address": "0", "length": 4096}]}
         case "more-for-ever":
             return {"seq": answer["seq"], "effects": [], "more": True}
         case "typo":
@@ -108,16 +93,6 @@ def misbehave(fault: str, answer: dict) -> dict | None:
         # What it says of itself.
         case "protocol":
             return {**answer, "protocol": "vhint-harness/9"}
-        case "no-name":
-            return {name: value for name, value in answer.items() if name != "name"}
-        case "driver-only":
-            return {**answer, "roles": ["driver"]}
-        case "packed":
-            return {**answer, "features": [*answer["features"], 34]}
-        case "can":
-            return {**answer, "can": ["fly"]}
-        case "host-page":
-            return {**answer, "host_page": 5000}
         case "too-many-profiles":
             return {**answer, "profiles": [*answer["profiles"], "hint-bitmap"]}
         case "too-few-profiles":

@@ -105,6 +105,7 @@ def test_it_is_judged_from_the_command_line() -> None:
     assert report.versions == {name: "7"}
 
 
+@pytest.mark.long
 def test_its_faults_are_found() -> None:
     report = runner.run(RunOptions(f"python:{__name__}:Late", select=("reporting.one-page",)))
     slugs = {each.requirement for outcome in report.outcomes for each in outcome.violations}
