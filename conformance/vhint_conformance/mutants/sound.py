@@ -369,7 +369,7 @@ SOUND: Mapping[str, Sound] = {
         Sound("guest", "the reference guest, isolating", role=Role.DRIVER,
               own_target="reference"),
         Sound("guest-blocking", "a guest that stops its allocator for every hint",
-              role=Role.DRIVER, own_target="reference:blocking"),
+              role=Role.DRIVER, own_target="reference:blocking", level=Level.MUST),
         Sound("guest-batching", "a guest that hints full batches",
               role=Role.DRIVER, own_target="reference:batching"),
     )

@@ -5,8 +5,15 @@ Hundreds of classes hang on them, so this is imported only where such a name is 
 
 from __future__ import annotations
 
-from vhint_conformance.mutants import BUS_MUTANTS, MUTANTS, SOUND
-from vhint_conformance.mutants.guest import GUEST_MUTANTS
+from vhint_conformance.mutants import (
+    BUS_MUTANTS,
+    GUEST_MUTANTS,
+    MUTANTS,
+    SOUND,
+    BusMutant,
+    GuestMutant,
+    Mutant,
+)
 from vhint_conformance.targets.base import Target
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.targets.on_bus import BusTarget, wiring_of
@@ -19,10 +26,11 @@ MUTANT = "mutant"
 
 def known() -> dict[str, str]:
     """Return every name with a line about it."""
-    return {
-        f"{MUTANT}:{mutant.name}": mutant.summary
-        for mutant in (*MUTANTS.values(), *BUS_MUTANTS.values(), *GUEST_MUTANTS.values())
-    } | {sound.target: sound.summary for sound in SOUND.values() if sound.make_device}
+    mutants: list[Mutant | BusMutant | GuestMutant] = [*MUTANTS.values(), *BUS_MUTANTS.values()]
+    mutants += GUEST_MUTANTS.values()
+    return {f"{MUTANT}:{mutant.name}": mutant.summary for mutant in mutants} | {
+        sound.target: sound.summary for sound in SOUND.values() if sound.make_device
+    }
 
 
 def device(name: str) -> Target | None:
