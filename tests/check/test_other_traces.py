@@ -71,6 +71,16 @@ def test_a_driver_that_sets_its_queues_up_before_features_ok() -> None:
     assert "virtio.driver.initialisation-order" in slugs(found)
 
 
+def test_a_driver_is_not_blamed_for_what_the_log_does_not_name() -> None:
+    """The pages of the balloon are not in the log, so `actual` may be anything."""
+    actual = b"virtio_mmio_write_offset virtio_mmio_write offset 0x104 value 0x1\n"
+    poison = b"virtio_mmio_write_offset virtio_mmio_write offset 0x10c value 0xaa\n"
+    lines = LOG.splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if b"0x70 value 0xf" in line)
+    log = b"".join([*lines[:at], poison, *lines[at:], actual])
+    assert judged(log, role=Role.DRIVER).findings == ()
+
+
 def test_lines_with_a_time_and_of_others() -> None:
     stamped = b"".join(b"77@1700000000.000001:" + line for line in LOG.splitlines(keepends=True))
     assert judged(stamped).events == judged(LOG).events
@@ -87,14 +97,19 @@ def test_without_registers_features_are_not_told() -> None:
     log = b"".join(line for line in LOG.splitlines(keepends=True) if b"mmio" not in line)
     found = judged(log)
     assert found.verdict is UNDETERMINED
-    assert any("not on virtio-mmio" in doubt.reason for doubt in found.doubts)
+    assert any("virtio-mmio only" in doubt.reason for doubt in found.doubts)
     assert judged(log, role=Role.DRIVER).findings == ()
 
 
 def test_two_devices_in_one_log() -> None:
-    found = judged(LOG + b"virtio_set_status vdev 0x1234 val 0\n")
-    assert any("--vdev" in doubt.reason for doubt in found.doubts)
-    assert judged(LOG + b"virtio_set_status vdev 0x1234 val 0\n", vdev=0x5621B18E2CA0).events
+    both = b"virtio_set_status vdev 0x1234 val 0\n" + LOG
+    found = judged(both)
+    assert any("name the balloon with --vdev" in doubt.reason for doubt in found.doubts)
+    ours = judged(both, vdev=0x5621B18E2CA0)
+    assert (ours.verdict, ours.findings) == (UNDETERMINED, ())
+    assert any("not by device" in doubt.reason for doubt in ours.doubts)
+    twice = f"virtqueue_fill vq {VQ} elem {ELEMENT} len 0 idx 0\nvirtqueue_flush vq {VQ} count 1\n"
+    assert judged(both + twice.encode(), vdev=0x5621B18E2CA0).verdict is VIOLATED
 
 
 @pytest.mark.parametrize("rest", ["vdev x val 0", "vdev 0x1 val 99999999999", ""])

@@ -15,7 +15,7 @@ from vhint_conformance.kill_matrix import SUBJECTS, Kill, Matrix, Options, Row, 
 from vhint_conformance.kill_matrix.coverage import groups, without_reason
 from vhint_conformance.kill_matrix.judge import Known, judge, stages
 from vhint_conformance.model.machines import MACHINES
-from vhint_conformance.mutants import GUEST_MUTANTS, MUTANTS, SOUND
+from vhint_conformance.mutants import BUS_MUTANTS, GUEST_MUTANTS, MUTANTS, SOUND
 from vhint_spec import bugs, registry
 
 COMMITTED = Path(vhint_conformance.__file__).parent / "kill_matrix" / "matrix.json"
@@ -40,7 +40,7 @@ def test_there_are_mutants_enough() -> None:
     mutants = [subject for subject in SUBJECTS.values() if not subject.sound]
     assert len(mutants) >= 90
     assert {subject.role for subject in mutants} == {Role.DEVICE, Role.DRIVER}
-    assert len(SUBJECTS) == len(MUTANTS) + len(GUEST_MUTANTS) + len(SOUND)
+    assert len(SUBJECTS) == sum(map(len, (MUTANTS, BUS_MUTANTS, GUEST_MUTANTS, SOUND)))
 
 
 def test_what_is_declared_exists() -> None:

@@ -28,7 +28,7 @@ from vhint_conformance.cases.device import test_queue_map as queues
 from vhint_conformance.cases.device import test_queue_sizes as queue_sizes
 from vhint_conformance.cases.device import test_races as races
 from vhint_conformance.cases.device import test_random as random_traffic
-from vhint_conformance.mutants import MUTANTS
+from vhint_conformance.mutants import MUTANTS, Mutant
 from vhint_conformance.targets.base import Session
 from vhint_conformance.targets.footprint import Footprint
 from vhint_conformance.targets.reference import LoopbackSession, LoopbackTarget
@@ -37,7 +37,7 @@ from vhint_conformance.verdict import Failed
 STRUCTURES_END = 3 << 20
 """Where the suite's rings end, in the reference's memory."""
 
-MADE = [mutant.make_device for mutant in MUTANTS.values()]
+MADE = [mutant.make_device for mutant in MUTANTS.values() if isinstance(mutant, Mutant)]
 """Factories that want no options."""
 
 

@@ -38,7 +38,7 @@ def test_every_vector(program: Path) -> None:
 
 
 def test_mutants(program: Path) -> None:
-    assert disagreements(program, corpus.mutants(4000)) == []
+    assert disagreements(program, corpus.mutants(2500)) == []
 
 
 @pytest.mark.long

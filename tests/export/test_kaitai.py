@@ -163,7 +163,7 @@ def test_every_vector(parser: Any) -> None:
 
 
 def test_mutants(parser: Any) -> None:
-    assert disagreements(parser, corpus.mutants(4000)) == []
+    assert disagreements(parser, corpus.mutants(2500)) == []
 
 
 def test_a_single_format_is_the_root(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -144,6 +145,13 @@ def test_a_real_failure_is_drawn_and_its_bytes_are_told(trees):
     assert "001 00type1 PFN" in told
     assert any("cookie" in row and str(0x1122) in row for row in told)
     assert any("status0 OK" in row for row in told)
+
+
+def test_what_could_not_be_judged_is_shown_too():
+    stuck = replace(discarded_neighbour(), verdict=Verdict.INCONCLUSIVE, violations=())
+    tree = parsed(HTML.dumps([report(stuck)]))
+    titles = [words(each) for each in tree.iter("{http://www.w3.org/2000/svg}title")]
+    assert "The exchange in hint.sample" in titles
 
 
 def test_no_verdict_is_told_by_colour_alone(trees):

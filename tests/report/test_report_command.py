@@ -148,15 +148,16 @@ def test_one_form_goes_to_the_standard_output(fake_suite, vhint_says):
     assert json.loads(out)["message"] == "conforms (3 passed)"
 
 
-def test_the_summary_of_a_ci_step_is_added_to(fake_suite, vhint_says, tmp_path, monkeypatch):
+def test_the_summary_of_a_ci_step_is_added_to(vhint_says, tmp_path, monkeypatch):
+    source = saved(tmp_path / "in.json", BETTER)
     summary, other = tmp_path / "summary.md", tmp_path / "other.md"
     for path in (summary, other):
         path.write_text("what another step said\n\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     for path in (summary, summary, other):
-        vhint_says("conform", "fake", "--select", "sound.passes", "--markdown", path)
+        vhint_says("report", source, "--to", "markdown", "-o", path)
     assert summary.read_text().startswith("what another step said\n\n## ")
-    assert summary.read_text().count("vhint: `fake` conforms") == 2
+    assert summary.read_text().count("vhint: `qemu` conforms") == 2
     assert other.read_text().startswith("## ")
 
 

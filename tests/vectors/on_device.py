@@ -34,16 +34,16 @@ class SeveralRegions(Loopback):
             size += span.length
         fd = os.memfd_create("vectors")
         os.ftruncate(fd, size)
-        self.memory = GuestMemory(fd, regions)
+        memory = GuestMemory(fd, regions)
         os.close(fd)
-        self._device_memory = self.memory.view()
         self.options = DeviceOptions(
             offered=Features.of(*setting["accepted"]) | Features.of(Feature.PAGE_POISON),
             host_page=setting["host_page"],
             hint_max_count=setting["hint_max_count"],
             hint_min_order=setting["hint_min_order"],
         )
-        self.device = Device(self._device_memory, self.options)
+        super().__init__(lambda view: Device(view, self.options), size, memory)
+        memory.close()
 
 
 class Guest:

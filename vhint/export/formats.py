@@ -10,7 +10,17 @@ from types import MappingProxyType
 
 from vhint.export import refusals
 from vhint.export.read import read
-from vhint.export.shape import End, Field, Number, Payload, Variant, everything, walk
+from vhint.export.shape import (
+    End,
+    Field,
+    Number,
+    Parts,
+    Payload,
+    Reference,
+    Variant,
+    everything,
+    walk,
+)
 from vhint.export.words import snake
 from vhint.wire import formats
 from vhint.wire.history import Layout
@@ -74,6 +84,13 @@ class Format:
     def tree(self) -> tuple[Field, ...]:
         """The fields of the first layout."""
         return next(iter(self.trees.values()))
+
+    def width(self, reference: Reference) -> int:
+        """Give the bits of the number that a reference is to, in the layout with the widest."""
+        for field in everything(self.tree):
+            if isinstance(field, Parts) and field.name == reference.names[0]:
+                return next(part.width for part in field.parts if part.name == reference.names[-1])
+        return 8 * self.widest(reference.names[0])
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

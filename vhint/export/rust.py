@@ -42,6 +42,8 @@ _SHORT: Final = 18
 """The longest fields of a struct that rustfmt leaves on one line."""
 _CALL: Final = 60
 """The longest arguments of a call that it leaves on one line."""
+_NARROW: Final = 32
+"""The most bits of a number that has to be converted to be a count."""
 _KEYWORDS: Final = frozenset({"type", "match", "move", "ref", "use", "loop", "impl", "in", "where"})
 
 
@@ -181,16 +183,20 @@ class View:
                 found.append(ident(each.name))
         return found
 
-    def count(self, reference: Reference, fields: tuple[Field, ...]) -> str:  # noqa: ARG002
+    def count(self, reference: Reference, form: Format) -> str:
         """Give the expression of a count."""
         name = ".".join([ident(reference.names[0]), *reference.names[1:]])
-        if reference.scope != "parameter":
+        if reference.scope != "parameter" and form.width(reference) <= _NARROW:
             name = f"u64::from({name})"
         return name if reference.scale == 1 else f"{reference.scale} * {name}"
 
-    def elements(self, array: Array, group: Group, fields: tuple[Field, ...]) -> str:
+    def counted(self, check: Counted, form: Format) -> str:
+        """Give the expression of the number that counts what follows."""
+        return self.count(Reference(check.field, "message"), form)
+
+    def elements(self, array: Array, group: Group, form: Format) -> str:
         """Give the statement that reads an array, wrapped as rustfmt does."""
-        count = f"Some({self.count(array.count, fields)})" if array.count else "None"
+        count = f"Some({self.count(array.count, form)})" if array.count else "None"
         arguments = [f'"{array.name}"', count, f"take_{array.name}{group.suffix}"]
         line = f"let {array.name} = input.array({', '.join(arguments)})?;"
         if len(", ".join(arguments)) <= _CALL:

@@ -16,12 +16,9 @@ from typing import Literal
 class Reference:
     """Where a number comes from that says how many there are of something.
 
-    Attributes:
-        names: the field, and the part of it if it is cut into bits; or the parameter.
-        scope: whether the field is in the message, or beside the counted part in the same record;
-            or a number that is given along with the bytes.
-        scale: what the number is multiplied with.
-
+    `names` are the field, and the part of it if it is cut into bits; or the parameter. `scope` says
+    whether the field is in the message, or beside the counted part in the same record; or that the
+    number is given along with the bytes. It is multiplied with `scale`.
     """
 
     names: tuple[str, ...]

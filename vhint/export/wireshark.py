@@ -186,7 +186,7 @@ class View:
             return "nil"
         if reference.scope != "parameter":
             name = ".".join([ident(reference.names[0]), *reference.names[1:]])
-            if self._size_of(reference, form) == _FULL:
+            if len(reference.names) == 1 and form.width(reference) == 8 * _FULL:
                 name = f"{name}:tonumber()"
             return name if reference.scale == 1 else f"{reference.scale} * {name}"
         (name,) = reference.names
@@ -198,15 +198,6 @@ class View:
             each.size for each in fields[fields.index(part) + 1 :] if isinstance(each, Number)
         )
         return f'given("{name}") or input:fitting({part.stride}, {tail})'
-
-    def _size_of(self, reference: Reference, form: Format) -> int:
-        fields = [each for tree in form.trees.values() for each in everything(tree)]
-        sizes = [
-            each.size
-            for each in fields
-            if isinstance(each, Number) and each.name == reference.names[0]
-        ]
-        return max(sizes, default=0) if len(reference.names) == 1 else 0
 
     def when(self, reference: Reference) -> str:
         """Give the expression of a number that decides whether another one follows."""

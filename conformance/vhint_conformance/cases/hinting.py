@@ -12,7 +12,7 @@ from vhint.trace.events import Answered
 from vhint.wire import hint_ack
 from vhint.wire.errors import PaddingNotZero, UnknownValue, WireError
 from vhint.wire.hint_ack import Acknowledgement, Status
-from vhint_conformance.verdict import fail
+from vhint_conformance.verdict import Failed, Violation, fail
 
 REFUSALS = (Status.MALFORMED, Status.UNSUPPORTED, Status.INHIBITED)
 
@@ -78,11 +78,35 @@ def _parse(answer: Answer) -> Acknowledgement:
         slug = "hint.device.status-known"
         raise fail(slug, expected=error.expected, seen=str(error.seen)) from error
     except PaddingNotZero as error:
-        slug = "hint.device.result-padding-zero"
-        raise fail(slug, expected=error.expected, seen=str(error.seen)) from error
+        found = [
+            Violation("hint.device.result-padding-zero", error.expected, str(error.seen)),
+            *_turned(answer),
+        ]
+        raise Failed(found) from error
     except WireError as error:
         slug = "hint.device.used-length-with-results"
         raise fail(slug, expected=error.expected, seen=str(error.seen), where=error.path) from error
+
+
+def _turned(answer: Answer) -> list[Violation]:
+    """Return a violation of the order of result bits if they make sense when they are turned."""
+    draft = answer.request.draft
+    data = bytes(answer.data[: answer.length])
+    turned = bytes(int(f"{byte:08b}"[::-1], 2) for byte in data[hint_ack.HEADER_SIZE :])
+    try:
+        found = hint_ack.parse(data[: hint_ack.HEADER_SIZE] + turned, draft.count)
+    except WireError:
+        return []
+    if found.results is None or found.results.popcount() != found.processed:
+        return []
+    kind = "hint-bitmap" if draft.positions != tuple(range(draft.count)) else "hint-pfn"
+    return [
+        Violation(
+            f"{kind}.device.result-order",
+            "result bits from the least significant one on",
+            "bits that make sense from the most significant one on",
+        )
+    ]
 
 
 def _check_refusal(bench: Judge, answer: Answer, found: Acknowledgement) -> None:
@@ -109,6 +133,14 @@ def _check_results(bench: Judge, answer: Answer, found: Acknowledgement) -> None
         expected=f"processed at most {named}, the number of named blocks",
         seen=str(found.processed),
     )
+    results = found.results
+    if results is not None and results.count == answer.request.draft.count:
+        bench.require(
+            results.popcount() == found.processed,
+            "hint.device.processed-counts-accepted",
+            expected=f"processed {results.popcount()}, the number of set result bits",
+            seen=str(found.processed),
+        )
     if found.status is Status.OK:
         bench.require(
             everything,
@@ -121,14 +153,6 @@ def _check_results(bench: Judge, answer: Answer, found: Acknowledgement) -> None
             not everything,
             "hint.device.partial-not-all",
             expected=f"processed under {named} with PARTIAL",
-            seen=str(found.processed),
-        )
-    results = found.results
-    if results is not None and results.count == answer.request.draft.count:
-        bench.require(
-            results.popcount() == found.processed,
-            "hint.device.processed-counts-accepted",
-            expected=f"processed {results.popcount()}, the number of set result bits",
             seen=str(found.processed),
         )
 

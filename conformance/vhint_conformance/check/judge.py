@@ -16,6 +16,7 @@ from vhint_conformance.check.native import NativeTrace, before, meaning
 from vhint_conformance.check.qemu import QemuLog
 from vhint_conformance.check.result import Doubt, Finding, Result, TraceVerdict
 from vhint_conformance.check.states import Guess, State, StateSet, Told
+from vhint_conformance.oracle import Monitor
 from vhint_conformance.selection import HasLevel, Level, level_of, matches
 
 START: Final = 1 << 16
@@ -102,7 +103,7 @@ def _native(
     number = 0
     for line, place, event in trace.events():
         if states is None:
-            states = _states(trace.guesses(legacy=legacy), role, counts)
+            states = _states(trace.guesses(legacy=legacy), role, counts, names_pages=True)
             states.step(line, before)
         number += 1
         states.step(line, partial(meaning, place=place, event=event))
@@ -121,20 +122,25 @@ def _qemu(
     counts: Callable[[str], bool],
     legacy: bool | None,
 ) -> Result:
-    states = _states(log.guesses(legacy=legacy), role, counts)
+    states = _states(log.guesses(legacy=legacy), role, counts, names_pages=False)
     number = 0
     for line, events in log.steps():
         states.step(line, events)
         number += 1
     if role is Role.DRIVER and not log.has_registers:
-        states = _states(log.guesses(legacy=legacy), role, counts)  # nothing of it can be judged
+        states = _states(
+            log.guesses(legacy=legacy), role, counts, names_pages=False
+        )  # nothing of it can be judged
     return _result(Kind.QEMU, role, registry, states, number, log, counts, settled=False)
 
 
-def _states(guesses: Sequence[Guess], role: Role, counts: Callable[[str], bool]) -> StateSet:
-    return StateSet(
-        guesses, lambda guess: monitors(role, legacy=guess["interface"] == "legacy"), counts
-    )
+def _states(
+    guesses: Sequence[Guess], role: Role, counts: Callable[[str], bool], *, names_pages: bool
+) -> StateSet:
+    def fresh(guess: Guess) -> Sequence[Monitor]:
+        return monitors(role, legacy=guess["interface"] == "legacy", names_pages=names_pages)
+
+    return StateSet(guesses, fresh, counts)
 
 
 def _result(

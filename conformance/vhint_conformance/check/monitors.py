@@ -53,8 +53,12 @@ class OfferedRules(Monitor):
             self._early.append((place, event))
 
 
-def monitors(role: Role, *, legacy: bool) -> Sequence[Monitor]:
-    """Return fresh monitors of a role that need nothing but the trace."""
+def monitors(role: Role, *, legacy: bool, names_pages: bool) -> Sequence[Monitor]:
+    """Return fresh monitors of a role that need nothing but the trace.
+
+    `names_pages` says whether the trace tells which pages a request names.
+    """
     if role is Role.DEVICE:
         return device_monitors(legacy=legacy)
-    return [AcceptRules(), OfferedRules(), BalloonRules()]
+    rules: list[Monitor] = [AcceptRules(), OfferedRules()]
+    return [*rules, BalloonRules()] if names_pages else rules

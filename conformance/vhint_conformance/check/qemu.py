@@ -102,7 +102,7 @@ NOT_IN_LOG: Final = (
     ),
 )
 NO_REGISTERS: Final = Doubt(
-    "the device is not on virtio-mmio, whose registers are logged: which features were accepted, "
+    "registers are logged of virtio-mmio only, and not by device: which features were accepted, "
     "and where queues lie, is not told",
     ("balloon.device.unaccepted-queue-idle", "virtio.driver.*", "ring.driver.*"),
 )
@@ -130,7 +130,7 @@ class QemuLog:
     _queue: dict[int, tuple[int, int]] = field(default_factory=dict)
     _queue_select: int = 0
     _from_reset: bool = False
-    _strangers: set[int] = field(default_factory=set)
+    _devices: set[int] = field(default_factory=set)
 
     def guesses(self, *, legacy: bool | None) -> list[Guess]:
         """Return the combinations of what the log does not tell."""
@@ -198,15 +198,12 @@ class QemuLog:
         return None
 
     def _is_ours(self, vdev: int) -> bool:
-        if self.vdev is None:
-            self.vdev = vdev
-        elif vdev != self.vdev and vdev not in self._strangers:
-            self._strangers.add(vdev)
+        self._devices.add(vdev)
+        if self.vdev is None and len(self._devices) > 1:
             self.problem = (
-                f"line {self.line}: a second device, {vdev:#x} beside {self.vdev:#x}: name the "
-                "balloon's with --vdev"
+                f"line {self.line}: a second virtio device, {vdev:#x}: name the balloon with --vdev"
             )
-        return vdev == self.vdev
+        return self.vdev is None or vdev == self.vdev
 
     def _status(self, value: int) -> Callable[[Guess], list[Event] | None]:
         self._written = value
@@ -228,7 +225,7 @@ class QemuLog:
             bits = (accepted if known else offered).bits
             told: list[Event] = [FeaturesAccepted(bits)]
             if self.role is Role.DRIVER:  # what it has accepted is taken to have been offered
-                told.insert(0, FeaturesOffered(bits))
+                told.insert(0, FeaturesOffered(bits | 1 << Feature.PAGE_POISON))
             return [*(told if wants else ()), StatusWritten(value)]
 
         return events
@@ -261,6 +258,9 @@ class QemuLog:
         ]
 
     def _register(self, offset: int, value: int) -> Callable[[Guess], list[Event]] | None:
+        if len(self._devices) > 1:  # the log does not say whose register it is
+            self.has_registers = False
+            return None
         self.has_registers = True
         match offset:
             case _ if offset >= CONFIG:

@@ -66,7 +66,7 @@ def codec_options(function: F) -> F:
             click.option(
                 "--max-size",
                 type=click.IntRange(min=1),
-                default=16 << 20,
+                default=1 << 20,
                 show_default=True,
                 metavar="BYTES",
                 help="The longest message that is taken.",

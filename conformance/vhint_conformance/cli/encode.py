@@ -15,6 +15,9 @@ from vhint_conformance.report.model import ExitStatus
 if TYPE_CHECKING:
     from vhint.wire.formats import Format
 
+CHARACTERS = 16
+"""Of JSON for a byte of a message: a bitmap has 8, a number by itself up to 12."""
+
 EPILOG = """\b
 Examples:
   vhint encode command-id <<< '{"value": 1}'
@@ -56,21 +59,29 @@ def encode(
     options = options_of(form, given, layout)
     status = ExitStatus.CONFORMS
     with opened(file) as data:
-        for where, text in _texts(data, 6 * max_size, stream=stream):
-            try:
-                made = form.from_json(_value(text), **options)
-            except (WireError, _JsonError) as error:
-                status = ExitStatus.VIOLATED
-                complain(file, f"{where}{_short(error)}")
-                if not keep_going:
-                    break
-                continue
-            if target == "hex":
-                print(made.hex(), flush=True)
-            else:
-                sys.stdout.buffer.write(made)
-                sys.stdout.buffer.flush()
+        try:
+            for where, text in _texts(data, CHARACTERS * max_size, stream=stream):
+                try:
+                    made = form.from_json(_value(text), **options)
+                except (WireError, _JsonError) as error:
+                    status = ExitStatus.VIOLATED
+                    complain(file, f"{where}{_short(error)}")
+                    if not keep_going:
+                        break
+                else:
+                    _write(made, target)
+        except _JsonError as error:  # a text that is too long to be looked for the next one
+            status = ExitStatus.VIOLATED
+            complain(file, str(error))
     return int(status)
+
+
+def _write(made: bytes, target: str) -> None:
+    if target == "hex":
+        print(made.hex(), flush=True)
+    else:
+        sys.stdout.buffer.write(made)
+        sys.stdout.buffer.flush()
 
 
 class _JsonError(ValueError):
@@ -94,7 +105,7 @@ def _texts(data: BinaryIO, limit: int, *, stream: bool) -> Iterator[tuple[str, b
 
 def _within(size: int, limit: int, what: str) -> None:
     if size > limit:
-        raise click.UsageError(f"{what} is longer than {limit} bytes (--max-size allows more)")
+        raise _JsonError(f"{what} is longer than {limit} bytes (--max-size allows more)")
 
 
 def _value(text: bytes) -> Any:

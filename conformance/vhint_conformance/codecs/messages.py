@@ -17,8 +17,6 @@ BLOCK: Final = 1 << 16
 """Bytes that are read at once, and from which a message's length has to be clear."""
 HEAD: Final = 256
 """Bytes from which a message's length is clear mostly."""
-LIMIT: Final = 16 << 20
-"""Bytes of a message, unless somebody asks for more."""
 
 
 class InputError(ValueError):

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from vhint.ring import RingError
 from vhint.spans import PAGE, Span, block, intersect, merge, subtract
 from vhint.trace import Recorder
-from vhint.trace.events import Discarded, Offered, Touched
+from vhint.trace.events import Discarded, Found, Offered, Settled, Touched
 from vhint.wire import config
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
@@ -412,8 +412,15 @@ class DriverBench:
         for monitor in self.monitors:
             monitor.finish()
         violations = self.violations()
+        self.note(violations)
+        self.recorder.emit(Settled())
         if violations:
             raise Failed(violations)
+
+    def note(self, violations: Iterable[Violation]) -> None:
+        """Record what was found: it may lie in memory, which is not in the trace."""
+        for each in violations:
+            self.recorder.emit(Found(each.requirement, each.expected, each.seen, each.where))
 
     def violations(self) -> list[Violation]:
         """Return what was found, less what no more than SHOULD be and is not our theme."""

@@ -46,6 +46,7 @@ def _add_monitors(bench: DriverBench, verdict: Failed | Inconclusive | NotApplic
     """Raise the case's own verdict together with what the monitors say of the same trace."""
     own = verdict.violations if isinstance(verdict, Failed) else ()
     extra = [each for each in bench.violations() if each not in own]
+    bench.note([*own, *extra])
     if extra:
         raise Failed([*own, *extra]) from verdict
     raise verdict

@@ -21,6 +21,7 @@ STILL_ITS_OWN = frozenset(
         "ring.device.use-chain-once",
         "ring.device.use-only-available",
         "ring.device.no-processing-after-reset",
+        "ring.device.queue-reset-no-processing",
         # ... what it offers and agrees to, and its config space.
         "virtio.device.version-1-offered",
         "virtio.device.offer-closed-under-dependency",

@@ -18,7 +18,7 @@ from vhint_conformance.model.machines import MACHINES, GuestMachine
 from vhint_conformance.model.machines.base import factories
 from vhint_conformance.model.reference_guest import ReferenceGuest
 from vhint_conformance.model.run import Result, random_seed, run_machine
-from vhint_conformance.mutants import MUTANTS
+from vhint_conformance.mutants import MUTANTS, Mutant
 from vhint_conformance.mutants.guest import GUEST_MUTANTS
 from vhint_conformance.report.console import make_console, say, watched
 from vhint_conformance.report.progress import time_left_bar
@@ -38,7 +38,10 @@ def broken_machine(name: str) -> type[GuestMachine]:
         mutant = GUEST_MUTANTS[name]
         make = partial(ReferenceGuest, mutation=mutant.mutation)
         return factories(MACHINES[mutant.machine], make_guest=staticmethod(make))
-    make_device = staticmethod(MUTANTS[name].make_device)
+    broken = MUTANTS[name]
+    if not isinstance(broken, Mutant):
+        raise TypeError(f"{name}: machines have no bus")
+    make_device = staticmethod(broken.make_device)
     return factories(MACHINES[DEVICE_MUTANTS[name]], make_device=make_device)
 
 

@@ -22,7 +22,7 @@ from vhint_conformance.verdict import Failed, NotApplicable, TargetError
 PROBE = Case("target.smoke", "Find out whether the harness works", ())
 ACCEPTED = DEFAULT | Features.of(Feature.FREE_PAGE_HINT)
 SLOW = 0.05
-"""Seconds an answer may take on average: a run has some ten thousand."""
+"""Seconds that an answer takes on average, from which on it is worth a word."""
 
 ANSWERS = (
     'is "use" among the effects of the answer to that buffer, with its queue and its id? Or does '
@@ -183,9 +183,8 @@ class _Steps:
         mean = connection.seconds / connection.exchanges
         slowest = f"{connection.slowest[1]} {1000 * connection.slowest[0]:.1f} ms"
         said = f"{connection.exchanges} answers, {1000 * mean:.2f} ms each; slowest {slowest}"
-        if mean > SLOW:
-            raise _Unwell(said, "a run asks some ten thousand times: this would take long")
-        return said
+        # No fault: the machine may be busy.
+        return f"{said}: slow, as a run asks some ten thousand times" if mean > SLOW else said
 
     # What they share
 

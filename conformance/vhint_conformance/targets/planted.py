@@ -5,7 +5,7 @@ Hundreds of classes hang on them, so this is imported only where such a name is 
 
 from __future__ import annotations
 
-from vhint_conformance.mutants import MUTANTS, SOUND, BusMutant
+from vhint_conformance.mutants import BUS_MUTANTS, MUTANTS, SOUND
 from vhint_conformance.mutants.guest import GUEST_MUTANTS
 from vhint_conformance.targets.base import Target
 from vhint_conformance.targets.driver import DriverTarget
@@ -21,8 +21,7 @@ def known() -> dict[str, str]:
     """Return every name with a line about it."""
     return {
         f"{MUTANT}:{mutant.name}": mutant.summary
-        for family in (MUTANTS, GUEST_MUTANTS)
-        for mutant in family.values()
+        for mutant in (*MUTANTS.values(), *BUS_MUTANTS.values(), *GUEST_MUTANTS.values())
     } | {sound.target: sound.summary for sound in SOUND.values() if sound.make_device}
 
 
@@ -31,9 +30,6 @@ def device(name: str) -> Target | None:
     family, _, rest = name.partition(":")
     if family == MUTANT and rest in MUTANTS:
         mutant = MUTANTS[rest]
-        if isinstance(mutant, BusMutant):
-            variants = _variants(mutant.rings)
-            return BusTarget(name, wiring_of(mutant.kind), mutant.summary, variants)
         return LoopbackTarget(
             name,
             mutant.make_device,
@@ -41,6 +37,9 @@ def device(name: str) -> Target | None:
             host_page=mutant.host_page,
             variants=_variants(mutant.rings),
         )
+    if family == MUTANT and rest in BUS_MUTANTS:
+        made = BUS_MUTANTS[rest]
+        return BusTarget(name, wiring_of(made.kind), made.summary, _variants(made.rings))
     sound = SOUND.get(rest)
     if family == MUTANT or sound is None or sound.make_device is None:
         return None

@@ -32,6 +32,7 @@ TOGETHER = (
     "vhint.guest",
     "vhint.host",
     "vhint.transport",
+    "vhint.export",
     "vhint_conformance.oracle",
 )
 """Packages that have a page each."""

@@ -86,7 +86,7 @@ def _answer(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _example(example: dict[str, Any], mark: str = "") -> nodes.literal_block:
     text = mark + json.dumps(example)
-    return nodes.literal_block(text, text, language="text")
+    return nodes.literal_block(text, text, language="text", classes=["vh-line"])
 
 
 def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:

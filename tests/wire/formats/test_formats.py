@@ -22,7 +22,7 @@ EACH = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.
 
 
 @EACH
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(data=st.data())
 def test_json_keeps_every_byte(subject, data):
     octets, numbers = data.draw(messages(subject))
@@ -32,7 +32,7 @@ def test_json_keeps_every_byte(subject, data):
 
 
 @EACH
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(data=st.data())
 def test_annotation_covers_every_byte_once_and_never_disagrees(subject, data):
     octets, numbers = data.draw(messages(subject))

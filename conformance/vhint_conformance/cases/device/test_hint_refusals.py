@@ -193,7 +193,7 @@ def with_bad_bit(bench: Bench, pfn: int, order: int) -> Draft:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("where", ["past-the-end", "across-the-end", "absent"])
+@pytest.mark.parametrize("where", ["past-the-end", "across-the-end", "absent", "past-32-bits"])
 @case(
     "hint.device.refuse-outside-ram",
     "hint.device.validate-before-touch",
@@ -211,6 +211,8 @@ def test_outside_ram(bench: Bench, form: str, where: str) -> None:
         "past-the-end": (end, order),
         "across-the-end": (0, end.bit_length()),  # one block that reaches from 0 past the end
         "absent": (bench.limits.absent // PAGE, order),
+        # Its lower half is the number of a page that nobody names.
+        "past-32-bits": (1 << 32 | bench.blocks(1, order)[0].start // PAGE, order),
     }[where]
     draft = with_bad_block(bench, outside) if form == "pfn" else with_bad_bit(bench, *outside)
     refuse(

@@ -33,6 +33,13 @@ def test_harmless(bench: Bench, kind: str) -> None:
     bench.observations["fate"] = fate
     bench.reset()
     bench.start()
+    status = bench.status()
+    bench.require(
+        DeviceStatus.NEEDS_RESET not in status,
+        "virtio.device.needs-reset-recovers",
+        expected="DEVICE_NEEDS_RESET clear after a reset and a new initialisation",
+        seen=repr(status),
+    )
     for _ in range(3):
         bench.exchange(requests.inflate(pfns(bench, 2)), "ring.device.recovers-by-reset")
 

@@ -8,13 +8,13 @@ from itertools import combinations
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.spans import PAGE
+from vhint.spans import PAGE, intersect
 from vhint.wire import config
 from vhint.wire.bitmap import Bitmap
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import QUEUE_FEATURE, Queue, queue_map
 from vhint.wire.status import DeviceStatus
-from vhint_conformance.bench import Bench
+from vhint_conformance.bench import DEFAULT, Bench
 from vhint_conformance.case import Capability, case
 from vhint_conformance.cases.hint_drafts import (
     ACCEPTED,
@@ -93,6 +93,33 @@ def test_exist(bench: Bench) -> None:
 
 
 @case(
+    "balloon.device.queue-map-follows-offer",
+    id="balloon.queue-map-exchanged",
+    features=[Feature.PAGE_REPORTING, Feature.FREE_PAGE_HINT],
+    capabilities=[Capability.SEES_DISCARDS],
+)
+def test_exchanged(bench: Bench) -> None:
+    """Pages are not discarded where rounds of hints belong while they are kept as reports."""
+    bench.start(accept=DEFAULT | Features.of(Feature.FREE_PAGE_HINT))
+    hinted, reported = bench.blocks(3), bench.blocks(3)
+    for block in hinted:  # outside of any round, so nothing may become of them
+        bench.send(Draft(Queue.FREE_PAGE, blocks=(block,), pages_are_buffers=True), notify=False)
+    bench.notify(Queue.FREE_PAGE)
+    for _ in hinted:
+        bench.answer(Queue.FREE_PAGE)
+    bench.exchange(requests.report(reported), reuse=False)
+    bench.transport.settle()
+    holes = bench.memory.holes()
+    gone = [intersect(holes, given) for given in (hinted, reported)]
+    bench.require(
+        not gone[0] or bool(gone[1]),
+        "balloon.device.queue-map-follows-offer",
+        expected="reports, if anything, discarded, and not what is hinted outside of rounds",
+        seen=f"{len(gone[0])} hinted pages gone, and no reported one",
+    )
+
+
+@case(
     "hint.device.refuse-without-version-1",
     "virtio.device.refusal-clears-features-ok",
     id="hint.refuse-without-version-1",
@@ -126,7 +153,7 @@ def test_pfn_unit(bench: Bench, form: str) -> None:
     order = lowest(bench)
     (whole,) = bench.blocks(1, order + 4)
     first, step = whole.start // PAGE, 1 << order
-    chosen = (1, 3, 8)
+    chosen: tuple[int, ...] = (1, 3, 8)
     if form == "pfn":
         chosen = chosen[: fitting(bench, len(chosen))]
         draft = requests.hint_blocks(5, [(first + n * step, order) for n in chosen])

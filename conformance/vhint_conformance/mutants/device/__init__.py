@@ -52,7 +52,18 @@ GROUPS: Mapping[str, tuple[Mutant | BusMutant, ...]] = {
 }
 """Device mutants by subject."""
 
-MUTANTS: Mapping[str, Mutant | BusMutant] = {
-    mutant.name: mutant for group in GROUPS.values() for mutant in group
+MUTANTS: Mapping[str, Mutant] = {
+    mutant.name: mutant
+    for group in GROUPS.values()
+    for mutant in group
+    if isinstance(mutant, Mutant)
 }
-"""Device mutants by name."""
+"""Device mutants by name; any transport can stand before them."""
+
+BUS_MUTANTS: Mapping[str, BusMutant] = {
+    mutant.name: mutant
+    for group in GROUPS.values()
+    for mutant in group
+    if isinstance(mutant, BusMutant)
+}
+"""Mutants of the registers of a bus, by name."""

@@ -41,6 +41,12 @@ class HintingBeforeReporting(Renumbered):
     pair = (Queue.REPORTING, Queue.HINTING)
 
 
+class RoundsForReports(Renumbered):
+    """Takes the queue of rounds for that of reports."""
+
+    pair = (Queue.REPORTING, Queue.FREE_PAGE)
+
+
 class FixedReporting(Device):
     """Takes 4 for the number of reporting, whatever else exists, and counts the rest."""
 
@@ -129,6 +135,13 @@ MUTANTS = (
         "numbers the hinting queue before reporting",
         ("hint.device.queue-index", FOLLOWS),
         HintingBeforeReporting,
+        bugs=("C4",),
+    ),
+    Mutant(
+        "rounds-for-reports",
+        "takes the queue of rounds for that of reports",
+        (FOLLOWS,),
+        RoundsForReports,
         bugs=("C4",),
     ),
     Mutant(

@@ -431,7 +431,7 @@ MUTANTS = (
             ("balloon.driver.queue-map-follows-device", "balloon.driver.absent-queue-not-used",
              "hint.driver.queue-index", "virtio.driver.initialisation-order"),
             redrafting(FixedNumbers), ("L10", "L14")),
-    _mutant("bitmap-unnegotiated", "sends bitmaps that were not negotiated",
+    _mutant("sends-unnegotiated-bitmaps", "sends bitmaps that were not negotiated",
             ("hint-bitmap.driver.only-negotiated",),
             Mutation(formats=lambda _made, _whole: BitmapFormat())),
     _mutant("hint-limit-ignored", "sends more entries than the device takes",

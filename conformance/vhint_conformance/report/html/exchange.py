@@ -15,7 +15,8 @@ from vhint_conformance.drawing import ownership_svg, sequence_svg
 from vhint_conformance.drawing.excerpt import excerpt_steps
 from vhint_conformance.drawing.ownership import timeline
 from vhint_conformance.report.console import printable
-from vhint_conformance.report.evidence import Evidence
+from vhint_conformance.report.evidence import Evidence, EvidenceError
+from vhint_conformance.report.model import Outcome
 from vhint_conformance.witness import Payload
 
 FORMATS: dict[tuple[str, str], str] = {
@@ -65,6 +66,16 @@ class Exchange:
     ownership: Markup | None
     messages: tuple[Message, ...]
     messages_left: int
+
+
+def shown_of(outcome: Outcome) -> Exchange | None:
+    """Return what can be shown of an outcome; None if it has no evidence."""
+    if outcome.evidence is None:
+        return None
+    try:
+        return exchange(Evidence.from_json(outcome.evidence), outcome.id)
+    except EvidenceError:
+        return None  # a report is checked when it is read, and our own are sound
 
 
 def exchange(evidence: Evidence, name: str) -> Exchange:

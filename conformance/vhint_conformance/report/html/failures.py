@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vhint_conformance.expectations import Expectation
-from vhint_conformance.report.evidence import Evidence, EvidenceError
-from vhint_conformance.report.html.exchange import Exchange, exchange
+from vhint_conformance.report.html.exchange import Exchange, shown_of
 from vhint_conformance.report.html.matrix import Anchors
 from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.runs import page_of
@@ -155,13 +154,6 @@ def _draw(groups: Sequence[Broken]) -> None:
             failing = group.cases[turn]
             if turn < MOST_DRAWN_OF_ONE and left:
                 left -= 1
-                failing.shown = _shown(failing.outcome)
+                failing.shown = shown_of(failing.outcome)
             else:
                 failing.not_drawn = True
-
-
-def _shown(outcome: Outcome) -> Exchange | None:
-    try:
-        return exchange(Evidence.from_json(outcome.evidence or {}), outcome.id)
-    except EvidenceError:
-        return None  # a report is checked when it is read, and our own are sound

@@ -156,7 +156,7 @@ class Harness:
             case "reset":
                 self.device.reset()
                 return {}
-            case "observe":
+            case "observe" if request["what"] == "config":
                 return {"data": self.device.read_config(request["offset"], request["length"]).hex()}
             case "step":
                 return self.step(request)
