@@ -292,7 +292,8 @@ def test_a_broken_statement_is_wrong_usage(state: Write) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["refrence"], "No such command 'refrence'"),
+        (["refrence"], "Did you mean reference?"),
+        (["chekc"], "No such command 'chekc'"),
         (["draft", "refrence"], "Did you mean reference?"),
         (["qemu-linux"], "a statement is about one"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -28,15 +29,18 @@ class DraftByDefault(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take what is no command for a target, or say what it may have been."""
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            try:
-                targets.judged(args[0], None, TargetSettings())
-            except targets.WrongSettings:
-                return super().resolve_command(ctx, ["draft", *args])
-            except targets.UnknownTarget:
+        name = args[0]
+        if name in self.commands or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        try:
+            targets.judged(name, None, TargetSettings())
+        except targets.WrongSettings:
+            pass  # it is one, and `draft` will say what it lacks
+        except targets.UnknownTarget as error:
+            if get_close_matches(name, self.commands):
                 return super().resolve_command(ctx, args)
-            return super().resolve_command(ctx, ["draft", *args])
-        return super().resolve_command(ctx, args)
+            raise click.UsageError(str(error), ctx) from error
+        return super().resolve_command(ctx, ["draft", *args])
 
 
 @click.group(cls=DraftByDefault)
@@ -54,7 +58,7 @@ def ics() -> None:
     """  # noqa: D301 - click wants the character itself
 
 
-@ics.command()
+@ics.command(short_help="Check a statement: form, slugs, report.")
 @click.argument("file", type=FILE)
 @click.option(
     "--report", type=FILE, help="The report that the statement names: check that this is it."
@@ -83,7 +87,7 @@ def check(file: Path, report: Path | None) -> int:
     return int(ExitStatus.VIOLATED if found else ExitStatus.CONFORMS)
 
 
-@ics.command()
+@ics.command(short_help="Draft a statement from what a target offers.")
 @click.argument("target", shell_complete=completing.targets)
 @click.option(
     "--role",
