@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from vhint.host import (
     Device,
     DeviceFactory,
+    DeviceOptions,
     Discarded,
     PunchHoles,
 )
@@ -15,7 +16,7 @@ from vhint.host.balloon import Inflate
 from vhint.host.hinting import Hinting, named
 from vhint.host.reporting import Reporting
 from vhint.host.work import Line
-from vhint.ring import Chain, RingError
+from vhint.ring import Chain, GuestMemory, RingError
 from vhint.ring.errors import Fault
 from vhint.spans import PAGE, Span, merge
 from vhint.wire import hint_ack, hint_request, pfn_array
@@ -150,6 +151,11 @@ class Scribbles(PunchHoles):
         for span in merge(spans):
             self.memory.write(span.start, b"\xa5" * span.length)
         return Discarded(tuple(spans))
+
+
+def _scribbling(memory: GuestMemory) -> Device:
+    options = DeviceOptions(offered=without(Feature.PAGE_POISON))
+    return Device(memory, options, reclaim=Scribbles(memory))
 
 
 class ResetsSlowly(Device):
@@ -350,8 +356,7 @@ SOUND: Mapping[str, Sound] = {
         Sound("inhibited", "its host never tolerates a discard", Inhibited),
         Sound("discards-some", "gives every third page back", reclaiming(DiscardsSome)),
         Sound("fills-with-zeros", "fills pages with zeros and keeps them", reclaiming(Zeroes)),
-        Sound("scribbles", "uses pages for itself until it gives them back",
-              reclaiming(Scribbles)),
+        Sound("scribbles", "uses pages for itself, as no poison forbids it", _scribbling),
         Sound("report-length-written", "writes reported pages and says how much",
               serving(Queue.REPORTING, WritesPages), level=Level.MUST),
         Sound("slow-reset", "takes its time to reset", ResetsSlowly),

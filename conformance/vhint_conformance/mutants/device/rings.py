@@ -78,6 +78,17 @@ class NarrowAddress(SplitDeviceQueue):
         ]
 
 
+class Address40(SplitDeviceQueue):
+    """Keeps the lower 40 bits of a buffer's address."""
+
+    def _descriptors(self, table: Span, index: int, count: int) -> list[Entry]:
+        found = super()._descriptors(table, index, count)
+        return [
+            (address & 0xFF_FFFF_FFFF, length, flags, after)
+            for address, length, flags, after in found
+        ]
+
+
 class NoIndirect(SplitDeviceQueue):
     """Takes an indirect table for an ordinary buffer."""
 
@@ -221,6 +232,12 @@ MUTANTS = (
         ("ring.device.address-64-bit",),
         with_ring(NarrowAddress),
         bugs=("H1",),
+    ),
+    Mutant(
+        "buffer-address-40-bit",
+        "keeps the lower 40 bits of a buffer's address",
+        ("ring.device.address-64-bit",),
+        with_ring(Address40),
     ),
     Mutant(
         "indirect-taken-for-buffer",
