@@ -49,6 +49,7 @@ class Capability(StrEnum):
     SHOWS_INTERRUPT_STATUS = "shows-interrupt-status"  # there is a register of pending interrupts
     HEARS_RESETS = "hears-resets"  # a reset reaches the device itself and not its queues alone
     STOPS_QUEUES = "stops-queues"  # queues can be stopped and the device left as it is
+    CHANGES_MEMORY = "changes-memory"  # guest RAM can be taken away and added while queues run
     NOTIFIES_EARLY = "notifies-early"  # a queue can be notified before DRIVER_OK, and must wait
     NOTIFIES_ANY_QUEUE = "notifies-any-queue"  # a queue that was never set up can be notified
     CHOOSES_QUEUE_SIZES = "chooses-queue-sizes"  # a queue can be made shorter than it could be
@@ -96,6 +97,7 @@ REGISTERS = frozenset(
 
 PECULIAR = {
     Capability.STOPS_QUEUES: "only vhost-user stops queues without a reset",
+    Capability.CHANGES_MEMORY: "only vhost-user tells a device anew what guest memory is",
     Capability.LEGACY_INTERFACE: "the device is driven by its modern interface",
     Capability.RESETS_QUEUES: "the transport has no register that resets one queue",
     Capability.OVER_MMIO: "the device is not reached over virtio-mmio",

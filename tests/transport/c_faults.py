@@ -72,6 +72,16 @@ FAULTS = {
         "hint.back-end-stopped*",
         "hint.device.no-effect-after-backend-stop",
     ),
+    "keeps-memory": Fault(
+        "Goes on with memory that a later table has no more",
+        "reporting.memory-removed*",
+        "reporting.device.ram-only",
+    ),
+    "misses-memory": Fault(
+        "Does not see memory that a later table adds",
+        "hint.memory-added",
+        "hint.device.no-refusal-without-cause",
+    ),
     "short-address": Fault(
         "Keeps 32 bits of an address",
         "balloon.inflate-one-page",

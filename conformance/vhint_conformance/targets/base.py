@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +59,10 @@ class Control:
 
     def stop_queues(self) -> None:
         """Stop every queue; what was outstanding is the driver's again when this returns."""
+        raise NotImplementedError
+
+    def set_ram(self, spans: Sequence[Span]) -> None:
+        """Let guest RAM be these of its regions from now on, until the next reset."""
         raise NotImplementedError
 
     def start_round(self) -> int | None:

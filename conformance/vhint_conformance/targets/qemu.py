@@ -75,7 +75,8 @@ OF_MODERN = {
 
 
 UNABLE = {
-    Capability.STOPS_QUEUES: "only vhost-user stops queues without a reset",
+    Capability.STOPS_QUEUES: PECULIAR[Capability.STOPS_QUEUES],
+    Capability.CHANGES_MEMORY: PECULIAR[Capability.CHANGES_MEMORY],
     Capability.STOPS_ROUNDS: "QEMU stops a round only to begin the next one at once",
 }
 

@@ -7,7 +7,7 @@ import errno
 import shlex
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,8 +54,11 @@ COMMANDS_PLACE = "{commands}"
 """What stands in a command for the paths of the device's socket, and of that for commands."""
 
 OF_THE_HOST = "vhost-user has no message for what a host wants, and the device takes no commands"
+POSSIBLE = (Capability.STOPS_QUEUES, Capability.CHANGES_MEMORY)
+"""What is possible over vhost-user alone."""
+
 NEVER_SHOWN: Mapping[Capability, str] = {
-    **{each: why for each, why in PECULIAR.items() if each is not Capability.STOPS_QUEUES},
+    **{each: why for each, why in PECULIAR.items() if each not in POSSIBLE},
     Capability.SETS_BALLOON_SIZE: OF_THE_HOST,
     Capability.READS_BALLOON_SIZE: "vhost-user has no message for what a host has understood",
     Capability.POLLS_STATISTICS: OF_THE_HOST,
@@ -141,6 +144,10 @@ class VhostUserControl(Control):
     def stop_queues(self) -> None:
         """Ask for the base of every ring, which stops it."""
         self._front_end.stop_rings()
+
+    def set_ram(self, spans: Sequence[Span]) -> None:
+        """Send the memory table anew."""
+        self._front_end.show_memory(spans)
 
 
 @dataclass

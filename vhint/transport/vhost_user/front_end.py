@@ -9,11 +9,12 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vhint.ring import GuestMemory, Layout, PackedLayout
 from vhint.ring.packed_device import FRESH
+from vhint.spans import Span
 from vhint.transport.interface import Interrupts, Transport, TransportError
 from vhint.transport.vhost_user.notices import Notices
 from vhint.transport.vhost_user.requester import Requester
@@ -194,8 +195,17 @@ class FrontEnd(Transport):
         bits = self._accepted | (PROTOCOL if self.enables else 0)
         self._refused = not self._back_end.tell(Request.SET_FEATURES, U64(bits))
         if not self._refused:
-            fds = [self.memory.fd] * len(self.memory.regions)
-            self._back_end.demand(Request.SET_MEM_TABLE, memory_table(self.memory), fds)
+            self.show_memory()
+
+    def show_memory(self, spans: Sequence[Span] | None = None) -> None:
+        """Tell the back end that guest memory is these of its regions now, or all; rings run on."""
+        regions = [
+            each
+            for each in self.memory.regions
+            if spans is None or Span(each.start, each.length) in spans
+        ]
+        table = memory_table(self.memory, regions)
+        self._back_end.demand(Request.SET_MEM_TABLE, table, [self.memory.fd] * len(regions))
 
     def _reset(self) -> None:
         """Stop every ring, and tell the device if it can be told; all answered when this ends."""

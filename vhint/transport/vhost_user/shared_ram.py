@@ -35,12 +35,15 @@ def create_ram(spans: Sequence[Span]) -> GuestMemory:
         os.close(fd)
 
 
-def memory_table(memory: GuestMemory) -> MemoryTable:
-    """Return the table of SET_MEM_TABLE; every region's descriptor is the memory's own."""
+def memory_table(memory: GuestMemory, regions: Sequence[Region]) -> MemoryTable:
+    """Return the table of SET_MEM_TABLE with some of the memory's regions.
+
+    Every region's descriptor is the memory's own.
+    """
     return MemoryTable(
         MemoryRegions.of(
             MemoryRegion(region.start, region.length, memory.address + region.offset, region.offset)
-            for region in memory.regions
+            for region in regions
         )
     )
 
