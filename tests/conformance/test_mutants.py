@@ -22,11 +22,8 @@ COMMITTED = Path(vhint_conformance.__file__).parent / "kill_matrix" / "matrix.js
 SAMPLE = (
     "buffer-address-32-bit",
     "used-twice",
-    "pfn-signed",
     "ack-before-discard",
-    "hint-loses-poison",
     "cookie-32-bit",
-    "type-low-byte",
     "no-stop",
 )
 """A few of each kind; `make matrix` judges all."""

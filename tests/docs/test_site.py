@@ -108,6 +108,7 @@ def site(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.long  # `make docs` builds the whole site
 def test_roles_link_to_the_anchor_of_the_name(site):
     html = (site / "index.html").read_text()
     for target in (
@@ -127,6 +128,7 @@ def test_roles_link_to_the_anchor_of_the_name(site):
     assert 'title="MUST NOT: ' in link[0]
 
 
+@pytest.mark.long  # `make docs` builds the whole site
 def test_requirements_are_listed_with_their_obligation(site):
     html = (site / "index.html").read_text()
     (listed,) = re.findall(r'<ul class="vh-requirements.*?</ul>', html, re.DOTALL)
@@ -135,6 +137,7 @@ def test_requirements_are_listed_with_their_obligation(site):
     assert "hint-pfn.driver" not in listed
 
 
+@pytest.mark.long  # `make docs` builds the whole site
 def test_a_page_of_requirements_leads_to_what_there_is(site):
     html = (site / "requirements" / "reporting-device.html").read_text()
     entry = html[html.index('id="reporting.device.containment"') :]
@@ -143,6 +146,7 @@ def test_a_page_of_requirements_leads_to_what_there_is(site):
         assert part in entry
 
 
+@pytest.mark.long  # `make docs` builds the whole site
 def test_diagrams_are_in_the_page(site):
     html = (site / "index.html").read_text()
     assert html.count("<svg") >= 5
@@ -150,6 +154,7 @@ def test_diagrams_are_in_the_page(site):
     assert "http://" not in re.sub(r'xmlns="[^"]*"', "", html)
 
 
+@pytest.mark.long  # `make docs` builds the whole site
 def test_other_projects_can_link_to_requirements(site):
     data = (site / "objects.inv").read_bytes().split(b"\n", 4)[4]
     lines = zlib.decompress(data).decode().splitlines()

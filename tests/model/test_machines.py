@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from vhint_conformance.model.campaign import DEVICE_MUTANTS, HUNTED, broken_machine
@@ -33,14 +35,24 @@ def test_what_is_sound_is_never_blamed(name: str) -> None:
     assert result.examples >= SOUND_EXAMPLES
 
 
-@pytest.mark.parametrize("name", [name for name in HUNTED if name not in CORE])
+def some(names: Iterable[str]) -> list[object]:
+    """Return parameters for all but the core, most of them for `make long`.
+
+    (`make campaign` and `make matrix` run them all too.)
+    """
+    rest = [name for name in names if name not in CORE]
+    marks = pytest.mark.long
+    return [pytest.param(name, marks=marks if n % 4 else ()) for n, name in enumerate(rest)]
+
+
+@pytest.mark.parametrize("name", some(HUNTED))
 def test_guest_mutants_are_found_by_their_requirement(name: str) -> None:
     result = run_machine(broken_machine(name), shrink=False)
     assert result.violation, f"{name} was not found in {result.examples} examples"
     assert result.violation.requirement in GUEST_MUTANTS[name].breaks, result
 
 
-@pytest.mark.parametrize("name", [name for name in DEVICE_MUTANTS if name not in CORE])
+@pytest.mark.parametrize("name", some(DEVICE_MUTANTS))
 def test_device_mutants_are_found(name: str) -> None:
     result = run_machine(broken_machine(name), shrink=False)
     assert result.violation, f"{name} was not found in {result.examples} examples"
