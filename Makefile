@@ -41,7 +41,7 @@ conform: $(STAMP)
 	$(BIN)/vhint conform $(TARGET)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS)
+	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal
 
 long: $(STAMP)
 	VHINT_LONG=1 $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) -m long tests

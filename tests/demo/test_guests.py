@@ -82,6 +82,7 @@ def _nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert descriptors() == before
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_nothing_is_left")
 def test_a_real_kernel_gives_back_what_it_frees() -> None:
     need_uml()

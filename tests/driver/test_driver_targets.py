@@ -149,7 +149,7 @@ FOUND: dict[str, tuple[Callable[[DriverBench], object], str]] = {
 #: Some of them for every day; `make matrix` judges all mutants by all cases.
 QUICK = (
     "capture-without-recheck",
-    "reports-twice",
+    "names-a-block-twice",
     "cookie-zero",
     "believes-bad-answers",
     "no-stop",
@@ -178,6 +178,7 @@ def test_the_reference_guest_passes_everything() -> None:
     assert len(report.outcomes) >= 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in REFERENCE_GUESTS if name != "reference"])
 def test_other_generations_pass_what_concerns_them(name: str) -> None:
     report = run(name, *ESSENTIAL)

@@ -27,7 +27,11 @@ BOUNDS = (
 )
 
 
-@pytest.fixture(scope="module", params=BOUNDS, ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[*BOUNDS[:2], *(pytest.param(each, marks=pytest.mark.long) for each in BOUNDS[2:])],
+    ids=str,
+)
 def explored(request: pytest.FixtureRequest) -> Exploration:
     found = explore(hinting("isolating", request.param, Design()), reduce_symmetry=False)
     assert found.verdict is Verdict.PROVED

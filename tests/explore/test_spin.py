@@ -19,6 +19,15 @@ def spin_is_there() -> None:
     program("cc", "gcc libc6-dev")
 
 
+SAME = [
+    "no-recheck",
+    *(
+        pytest.param(name, marks=pytest.mark.long)
+        for name in ("acknowledge-before-discard", "claim-without-swap")
+    ),
+]
+
+
 @pytest.mark.parametrize("name", ["isolating", "claim-and-revoke"])
 def test_the_same_state_space(name: str, tmp_path: Path) -> None:
     model = SYSTEMS[name].make(Bounds(pages=1, max_order=0), True)
@@ -29,6 +38,6 @@ def test_the_same_state_space(name: str, tmp_path: Path) -> None:
     assert theirs.transitions == ours.transitions + 1  # spin counts the initial state
 
 
-@pytest.mark.parametrize("name", ["no-recheck", "acknowledge-before-discard", "claim-without-swap"])
+@pytest.mark.parametrize("name", SAME)
 def test_the_same_violation(name: str, tmp_path: Path) -> None:
     assert spin(SYSTEMS[name].make(Bounds(pages=1, max_order=0), True), tmp_path).errors == 1

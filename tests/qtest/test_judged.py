@@ -73,6 +73,7 @@ def test_a_sound_device_passes_over_pci_with_rings_of_either_format() -> None:
     } <= passed(report)
 
 
+@pytest.mark.long
 def test_a_sound_device_passes_on_mmio() -> None:
     report = run_named("reference:mmio", *MMIO)
     assert refuted(report) == {}

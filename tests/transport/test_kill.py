@@ -32,7 +32,7 @@ SPLIT = (Rings.SPLIT,)  # the other format doubles every case
 
 __all__ = ["nothing_is_left"]
 
-KILLS = int(os.environ.get("VHINT_KILLS", "4"))
+KILLS = int(os.environ.get("VHINT_KILLS", "2"))
 LONGEST = 0.1
 """Seconds from one kill to the next at most: about what a case takes."""
 

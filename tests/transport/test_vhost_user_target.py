@@ -141,17 +141,8 @@ def test_the_served_reference_has_packed_rings() -> None:
     assert report.summary[Verdict.PASS] >= 17
 
 
-@pytest.mark.parametrize(
-    "mode",
-    [
-        QueueMode.SPEC_FIXED,
-        *(
-            pytest.param(mode, marks=pytest.mark.long)
-            for mode in QueueMode
-            if mode is not QueueMode.SPEC_FIXED
-        ),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("mode", QueueMode)
 def test_the_numbering_is_found_out(mode: QueueMode) -> None:
     spawn = f"{HOST} --socket {{socket}} --features PAGE_REPORTING,STATS_VQ,HINTING,VERSION_1"
     spawn += f" --queue-map {mode}"
@@ -169,6 +160,7 @@ def test_a_wrong_numbering_that_was_named_is_not_corrected(folder: Path) -> None
     assert "ring 5" not in bad(report)
 
 
+@pytest.mark.long
 def test_in_band(folder: Path) -> None:
     report = judge(
         f"{HOST} --socket {{socket}}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -607,6 +608,7 @@ def test_any_sequence_of_messages_is_survived(
     start: int,
     ring: bytes,
 ) -> None:
+    gc.collect()  # what earlier tests left to it is not to be missing in the end
     with Served(tmp_path_factory.mktemp("fuzz"), **simulated()) as served:
         before = open_fds()
         with Front(served) as front:
