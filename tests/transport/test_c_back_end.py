@@ -77,7 +77,7 @@ def test_the_whole_sample_conforms(
     conforms(report, at_least=passes)
 
 
-QUICK = (
+DAILY = (
     "neighbour",
     "first-byte-only",
     "double-fetch",
@@ -90,7 +90,7 @@ QUICK = (
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in FAULTS],
+    [pytest.param(name, marks=() if name in DAILY else pytest.mark.long) for name in FAULTS],
 )
 def test_a_planted_fault_is_found(folder: Path, name: str) -> None:
     fault = FAULTS[name]

@@ -40,7 +40,7 @@ one below is watched, for a device that drops the upper half of an address, or t
 for the other.
 """
 
-STARTUP = 10.0
+STARTUP = 30.0
 """Seconds in which a device must take a connection."""
 
 ANSWER = 5.0
