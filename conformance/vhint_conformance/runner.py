@@ -150,9 +150,8 @@ def run(
     with _own_environment(), _signals_interrupt():
         versions, missing, hint = _versions(judged.values(), listener)
         if not (missing or listener.interrupted):
-            pytest.main(
-                arguments(options.cases, options.for_pytest(), options.files), plugins=[listener]
-            )
+            files = options.files or collection.files
+            pytest.main(arguments(options.cases, options.for_pytest(), files), plugins=[listener])
     stopped = "interrupted" if listener.interrupted else missing or listener.stopped
     outcomes, not_run = _account(collection, listener, stopped)
     applied = expect.for_target(expected, options.target, lambda: versions)
