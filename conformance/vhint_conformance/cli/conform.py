@@ -138,6 +138,13 @@ class PassThrough(click.Command):
     metavar="FILE",
     help="Replay the stateful vectors of FILE instead of running cases.",
 )
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    show_default="the processors, for many cases on reference or qemu; else 1",
+    help="How many cases to run at a time, each in a process of its own.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
     "--deadline",
@@ -175,6 +182,7 @@ def conform(
     validate: bool,
     answer_within: float | None,
     replay: Path | None,
+    jobs: int | None,
     seed: int,
     deadline: float,
 ) -> int:
@@ -188,7 +196,7 @@ def conform(
       3  the target could not be started, or died
       4  no violation seen, but a MUST case is inconclusive or in error
 
-    What stands after -- goes to pytest, which runs the cases: -n 4 runs four at a time.
+    What stands after -- goes to pytest, which runs the cases: -x stops at the first failure.
 
     \b
     For example:
@@ -218,6 +226,7 @@ def conform(
         ics=ics,
         expect=expect,
         no_expect=no_expect,
+        jobs=jobs,
         seed=seed,
         deadline=deadline,
         pytest_args=ctx.meta["pytest_args"],

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vhint.ring.memory import GuestMemory, Region
-from vhint.spans import PAGE, Span, intersect, subtract
+from vhint.spans import PAGE, Span, intersect, subtract, touches
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -165,7 +165,7 @@ class WatchedMemory(GuestMemory):
             sheet.expected[part] = data[done : done + size]
             sheet.free[part] = False
             done += size
-        if self._holes and any(hole.overlaps(span) for hole in self._holes):
+        if touches(self._holes, span):
             start = span.start // PAGE * PAGE
             pages = Span(start, -(-span.end // PAGE) * PAGE - start)
             self._holes = subtract(self._holes, [pages])

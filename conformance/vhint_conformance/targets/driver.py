@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from vhint.ring import GuestMemory
 from vhint.trace import Recorder
@@ -150,6 +150,8 @@ class DriverTarget(ABC):
     name: str
     #: The ways in which it is judged, the plain one first.
     variants: tuple[Variant, ...] = (SPLIT,)
+    #: Whether several processes can judge it at the same time without being asked to.
+    concurrent: ClassVar[bool] = False
 
     @property
     @abstractmethod

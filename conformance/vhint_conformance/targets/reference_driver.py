@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import vhint
 from vhint.guest.guest import DEVICE, Guest, GuestOptions
@@ -236,6 +236,7 @@ class GuestTarget(DriverTarget):
     mutation: Mutation = field(default_factory=Mutation)
     generation: str = "isolating"
     variants: tuple[Variant, ...] = (SPLIT,)
+    concurrent: ClassVar[bool] = True
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -112,7 +112,7 @@ class Race:
         ring.publish()
         if ring.kick_needed():
             bench.notify(queue)
-        if not bench.transport.wait(lambda: bool(ring.pending), bench.limits.patience):
+        if not bench.transport.wait(lambda: ring.waits, bench.limits.patience):
             bench.silent(queue)
         ring.collect()
         if queue is Queue.HINTING:
