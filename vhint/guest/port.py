@@ -169,7 +169,7 @@ class RingPort(Port):
 
     def pending(self, queue: Queue) -> bool:
         """Whether there is a used element."""
-        return self.has(queue) and bool(self._live.rings[queue].pending)
+        return self.has(queue) and self._live.rings[queue].waits
 
     def read_config(self, field: str) -> int:
         """Read a field of config space."""

@@ -149,14 +149,18 @@ class GuestMemory:
 
     def read(self, span: Span) -> bytes:
         """Return a copy of the bytes; raise `AddressError` outside guest memory."""
-        parts = self.extents(span)
-        if len(parts) == 1:  # as nearly always
-            ((at, size),) = parts
-            return bytes(self._bytes[at : at + size])
-        return b"".join(self._bytes[at : at + size] for at, size in parts)
+        start, length = span
+        at = self._in_one_piece(start, length)
+        if at is not None:  # as nearly always
+            return self._bytes[at : at + length].tobytes()
+        return b"".join(self._bytes[at : at + size] for at, size in self.extents(span))
 
     def write(self, address: int, data: bytes) -> None:
         """Store the bytes; raise `AddressError`, and store nothing, outside guest memory."""
+        at = self._in_one_piece(address, len(data))
+        if at is not None:  # as nearly always
+            self._bytes[at : at + len(data)] = data
+            return
         done = 0
         for at, size in self.extents(Span(address, len(data))):
             self._bytes[at : at + size] = data[done : done + size]
@@ -214,8 +218,18 @@ class GuestMemory:
     def _word(self, address: int) -> int:
         if address % 2:
             raise ValueError(f"{address:#x} is odd: a 16-bit access must be aligned")
-        ((at, _),) = self.extents(Span(address, 2))
+        at = self._in_one_piece(address, 2)
+        if at is None:  # an aligned word is not on two pages
+            raise AddressError(Span(address, 2), self.regions)
         return at // 2
+
+    def _in_one_piece(self, start: int, length: int) -> int | None:
+        """Return where a range that one region holds begins in the mapping; None for others."""
+        for region in self.regions:
+            inner = start - region.start
+            if 0 <= inner < region.length and 0 <= length <= region.length - inner:
+                return region.offset + inner
+        return None
 
     def extents(self, span: Span) -> list[tuple[int, int]]:
         """Return (offset in the mapping, size) of each part of a span; none is empty but of one.

@@ -150,6 +150,11 @@ class SplitDriverQueue:
         """How many used elements wait to be collected."""
         return (self.used_index - self._used_index) & 0xFFFF
 
+    @property
+    def waits(self) -> bool:
+        """Whether a used element waits to be collected."""
+        return self.used_index != self._used_index
+
     def collect(self) -> Completion | None:
         """Take the next used element and free its descriptors, or return None.
 
