@@ -175,7 +175,7 @@ def run(
             applied,
             collection.claimed,
             {outcome.id: outcome.verdict for outcome in outcomes},
-            {item.requirement for outcome in outcomes for item in outcome.violations},
+            {each.requirement for outcome in outcomes for each in outcome.seen_broken},
         ),
         statement=stated,
         comparison=listener.comparison,
