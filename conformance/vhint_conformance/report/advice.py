@@ -9,7 +9,7 @@ from vhint_conformance.report.model import Outcome
 from vhint_conformance.report.violations import Kind, kinds
 
 HEADING = "Recommended, and not done"
-ABOUT = "these count as failures with --level should alone"
+ABOUT = "they count as failures only with --level should"
 
 
 @dataclass(frozen=True, slots=True)
