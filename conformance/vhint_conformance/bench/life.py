@@ -140,6 +140,7 @@ class Life(Watched):
 
     def reset(self) -> None:
         """Reset the device and wait until it says that it is done."""
+        self.look_over()  # the next life writes over what this one left
         self._reset = True  # what the old rings still hold is nobody's any more
         perform(self.transport, WriteStatus(0), self.recorder.emit)
         if not self._shows_zero():

@@ -111,6 +111,15 @@ class Watched:
         self._observed = self.recorder.last
         return gone
 
+    def look_over(self) -> None:
+        """Look at the rings and requests, and forget what was found: it is told once."""
+        self.observe()
+        self.memory.release(self.shared)
+        changed = self.memory.changes_where_written(self.structures)
+        if changed:
+            self.recorder.emit(Changed(changed, self._observed))
+            self.memory.adopt(changed)
+
     def stray_discards(self) -> tuple[Span, ...]:
         """Return what is discarded now although no request of this trace named it."""
         named = [

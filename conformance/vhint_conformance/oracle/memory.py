@@ -125,12 +125,27 @@ class WatchedMemory(GuestMemory):
 
     def changes(self) -> tuple[Span, ...]:
         """Return the bytes that are not what the driver wrote; holes aside."""
-        wrong = [span for place in self._places for span in self._changes_in(place)]
+        wrong = [
+            span
+            for place in self._places
+            for span in self._changes_on(place, sorted(self._suspects(place)))
+        ]
         return subtract(wrong, self.holes())
 
-    def _changes_in(self, place: _Place) -> Iterator[Span]:
+    def changes_where_written(self, within: Span) -> tuple[Span, ...]:
+        """Return the same for the pages in a span that the driver wrote, which is quick."""
+        wrong: list[Span] = []
+        for place in self._places:
+            first = place.span.start // PAGE
+            (part,) = intersect([place.span], [within]) or (Span(0, 0),)
+            pages = sorted(set(part.pages()) & self._sheets.keys())
+            wrong += self._changes_on(place, [page - first for page in pages])
+        return subtract(wrong, self.holes()) if wrong else ()
+
+    def _changes_on(self, place: _Place, numbers: Iterable[int]) -> Iterator[Span]:
+        """Yield what is wrong on pages, counted from the place."""
         first = place.span.start // PAGE
-        for number in sorted(self._suspects(place)):
+        for number in numbers:
             address = place.span.start + number * PAGE
             found = np.frombuffer(self.peek(Span(address, PAGE)), np.uint8)
             sheet = self._sheets.get(first + number)
