@@ -71,6 +71,7 @@ class JudgingDevice:
         self, memory: GuestMemory, offer: Offer, recorder: Recorder, mode: QueueMode
     ) -> None:
         self.memory = memory
+        memory.before_store = self._about_to_store
         self.offer = offer
         self.recorder = recorder
         self.mode = mode
@@ -171,7 +172,7 @@ class JudgingDevice:
         name = self.name_of(index)
         self.recorder.emit(Notified(name or f"queue {index}"))
         if name in self.queues:
-            self.queues[name].notified = True
+            self.queues[name].was_notified()
             if not self.reset_waits:
                 self.take_all(name)
 
@@ -231,6 +232,10 @@ class JudgingDevice:
         """The queues whose place is known, whether or not they are in use."""
         names = map(self.name_of, self.layouts)
         return frozenset(name for name in names if name is not None)
+
+    def _about_to_store(self, address: int, data: bytes) -> None:
+        for queue in self.queues.values():
+            queue.stored(address, data)
 
     def take_all(self, name: Queue) -> int:
         """Take every chain that waits in a queue; return how many."""
