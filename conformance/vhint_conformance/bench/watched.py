@@ -14,6 +14,7 @@ from vhint.spans import PAGE, Span, block, intersect, subtract
 from vhint.trace import Recorder
 from vhint.trace.events import Changed, Discarded, Offered, Settled, Touched
 from vhint.transport.execute import perform
+from vhint.transport.loopback import Loopback
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
 from vhint.wire.status import DeviceStatus
@@ -63,6 +64,9 @@ class Watched:
         self.monitors.append(self.packed_rules)
         self.recorder.listen(self.packed_rules.see)
         self.memory.before_store = partial(self.packed_rules.stored, Side.DRIVER)
+        if isinstance(self.transport, Loopback):  # every store of the device can be seen
+            stores = partial(self.packed_rules.stored, Side.DEVICE)
+            self.transport.device_memory.before_store = stores
         self.witness = Witness(self.recorder)
         self.witness.begin(self.memory, self.monitors)
         #: What driver and device both write, in any life: nothing is expected there.

@@ -34,6 +34,7 @@ from vhint.wire.queues import Queue, QueueMode, queue_map
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.driver_bench.offer import Offer
 from vhint_conformance.driver_bench.queue import JudgedQueue, Taken
+from vhint_conformance.oracle.packed import Side
 
 PAGES = (Queue.REPORTING, Queue.FREE_PAGE)
 """Queues whose device-writable buffers are the pages."""
@@ -233,9 +234,14 @@ class JudgingDevice:
         names = map(self.name_of, self.layouts)
         return frozenset(name for name in names if name is not None)
 
+    def driver_stores(self, address: int, data: bytes) -> None:
+        """Take note of a store that the driver is about to make, where that can be known."""
+        for queue in self.queues.values():
+            queue.stored(Side.DRIVER, address, data)
+
     def _about_to_store(self, address: int, data: bytes) -> None:
         for queue in self.queues.values():
-            queue.stored(address, data)
+            queue.stored(Side.DEVICE, address, data)
 
     def take_all(self, name: Queue) -> int:
         """Take every chain that waits in a queue; return how many."""

@@ -76,10 +76,10 @@ class JudgedQueue:
         if ".driver." in requirement:
             self.found.append(Violation(requirement, expected, seen, where))
 
-    def stored(self, address: int, data: bytes) -> None:
-        """Take note of a store that the judging device is about to make."""
+    def stored(self, side: Side, address: int, data: bytes) -> None:
+        """Take note of a store that the driver or the judging device is about to make."""
         if self._watch is not None:
-            self._watch.stored(Side.DEVICE, address, data)
+            self._watch.stored(side, address, data)
 
     def was_notified(self) -> None:
         """Take note of a notification."""

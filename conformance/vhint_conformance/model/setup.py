@@ -31,8 +31,9 @@ class Setup:
 
     `zones` are the pages of each zone from the lowest up; `orders` those that applications
     allocate; `parked` the high mark of the per-CPU lists, 0 for none; `kept` how many pages the
-    page cache keeps; `offered` is what the host has.  The rest are knobs of `HintSettings`, `ReportingSettings` and
-    `RoundSettings`, and what `vhint_conformance.model.hosts` says about hosts.
+    page cache keeps; `offered` is what the host has.  The rest are knobs of `HintSettings`,
+    `ReportingSettings` and `RoundSettings`, and what `vhint_conformance.model.hosts` says about
+    hosts.
     """
 
     features: Features = HINTING

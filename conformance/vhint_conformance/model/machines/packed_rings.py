@@ -43,7 +43,7 @@ class PackedRings(HintPages):
             capacity=st.integers(1, 3),
         )
 
-    @rule(turns=st.integers(2, 6))
+    @rule(turns=st.integers(2, 4))
     def turn(self, turns: int) -> None:
         """Go round: some blocks are hinted one after the other, each answered at once."""
         for _ in range(turns):

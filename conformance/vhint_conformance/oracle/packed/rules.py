@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 
 from vhint.ring import GuestMemory, PackedLayout, RingError
@@ -69,7 +70,7 @@ class PackedRules(Monitor):
         """Watch what is ready, once the device is live: before that rings hold anything."""
         while self._live and self._waiting:
             name, layout = self._waiting.popitem()
-            try:
+            with suppress(RingError):  # no ring can lie there: others see that
                 self._rings[name] = PackedWatch(
                     self._memory,
                     layout,
@@ -77,8 +78,6 @@ class PackedRules(Monitor):
                     indirect=Feature.INDIRECT_DESC in self._accepted,
                     find=partial(self._found, name),
                 )
-            except RingError:
-                pass  # no ring can lie there: others see that
 
     def stored(self, side: Side, address: int, data: bytes) -> None:
         """Take note of a store that a side is about to make."""
@@ -107,8 +106,12 @@ class PackedRules(Monitor):
                 ring.rests(side)
                 slug = ring.owes(side)
                 if slug and (side is Side.DRIVER or self._hears):
-                    self.report(slug, "a notification that the other side asked for", "none",
-                                f"{name} queue")  # fmt: skip
+                    self.report(
+                        slug,
+                        "a notification that the other side asked for",
+                        "none",
+                        f"{name} queue",
+                    )
 
     def _found(self, queue: str, requirement: str, expected: str, seen: str, where: str) -> None:
         if requirement.split(".")[1] in self._judges:

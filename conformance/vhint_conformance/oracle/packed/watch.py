@@ -134,8 +134,12 @@ class PackedWatch:
         if changes.device_area:
             self._check_event(side)
         if changes.driver_area:
-            self._say("ring.device.packed-driver-area-never-written", "the area as the driver "
-                      "wrote it", self._image.event(Side.DRIVER).hex(), "driver's area")  # fmt: skip
+            self._say(
+                "ring.device.packed-driver-area-never-written",
+                "the area as the driver wrote it",
+                self._image.event(Side.DRIVER).hex(),
+                "driver's area",
+            )
         if changes.slots:
             self._odd |= changes.slots
             while not self.blind and self._take_used():
@@ -154,8 +158,12 @@ class PackedWatch:
             if self._is_held(slot):
                 early = slot in self._unannounced
                 slug = "no-change-after-available" if early else "no-change-before-used"
-                self._break(f"ring.driver.packed-{slug}", "a descriptor left alone that is "
-                            "available", "it changed", f"slot {slot}")  # fmt: skip
+                self._break(
+                    f"ring.driver.packed-{slug}",
+                    "a descriptor left alone that is available",
+                    "it changed",
+                    f"slot {slot}",
+                )
                 return
         self._odd -= changes.slots
         self._drafted |= changes.slots
@@ -252,8 +260,12 @@ class PackedWatch:
         return True
 
     def _several(self, slot: int) -> None:
-        self._say("ring.device.packed-one-used-per-list", "one used descriptor for a list",
-                  "another in a slot that it passes", f"slot {slot}")  # fmt: skip
+        self._say(
+            "ring.device.packed-one-used-per-list",
+            "one used descriptor for a list",
+            "another in a slot that it passes",
+            f"slot {slot}",
+        )
 
     def _stray(self, slot: int, *, flagged: bool) -> None:
         """Judge a store of the device into a slot that is the driver's."""
@@ -266,18 +278,34 @@ class PackedWatch:
         elif looks_used and buffer_id in self.outstanding:
             self._misplaced(slot, buffer_id)
         elif latest and slot == latest.slot and not flagged:
-            self._say("ring.device.packed-fields-before-flags", "length and id in place before "
-                      "the flags say used", "one that came after them", where)  # fmt: skip
+            self._say(
+                "ring.device.packed-fields-before-flags",
+                "length and id in place before the flags say used",
+                "one that came after them",
+                where,
+            )
         elif slot in self._drafted:
-            self._say("ring.device.packed-use-only-available", "a descriptor left alone until it "
-                      "is available", "a store of the device", where)  # fmt: skip
+            self._say(
+                "ring.device.packed-use-only-available",
+                "a descriptor left alone until it is available",
+                "a store of the device",
+                where,
+            )
         else:
-            self._say("ring.device.packed-no-change-after-used", "a descriptor left alone once "
-                      "it is used", "a store of the device", where)  # fmt: skip
+            self._say(
+                "ring.device.packed-no-change-after-used",
+                "a descriptor left alone once it is used",
+                "a store of the device",
+                where,
+            )
 
     def _misplaced(self, slot: int, buffer_id: int) -> None:
-        self._say("ring.device.packed-list-skipped", f"the next used descriptor in slot "
-                  f"{self._used.slot}", f"id {buffer_id} in slot {slot}", f"slot {slot}")  # fmt: skip
+        self._say(
+            "ring.device.packed-list-skipped",
+            f"the next used descriptor in slot {self._used.slot}",
+            f"id {buffer_id} in slot {slot}",
+            f"slot {slot}",
+        )
 
     def _device_rests(self) -> None:
         """Judge flags of outstanding descriptors that were changed and never became used ones."""
@@ -290,9 +318,12 @@ class PackedWatch:
             if slot != self._used.slot and flags & _BOTH in (0, _BOTH):
                 self._misplaced(slot, buffer_id)
             else:
-                self._say("ring.device.packed-wrap-counter", "AVAIL and USED both the device's "
-                          f"counter, which is {int(at.wrap)}", f"flags {flags:#06x}",
-                          f"slot {slot}, id {buffer_id}")  # fmt: skip
+                self._say(
+                    "ring.device.packed-wrap-counter",
+                    f"AVAIL and USED both the device's counter, which is {int(at.wrap)}",
+                    f"flags {flags:#06x}",
+                    f"slot {slot}, id {buffer_id}",
+                )
 
     # Both
 
@@ -306,7 +337,9 @@ class PackedWatch:
             return
         else:
             seen = f"flags {flags:#06x}"
-        allowed = "enable, disable or a slot of the ring" if self._event_idx else "enable or disable"
+        allowed = (
+            "enable, disable or a slot of the ring" if self._event_idx else "enable or disable"
+        )
         self._say(f"ring.{side}.packed-event-valid", allowed, seen, f"{side}'s area")
 
     def _note_wish(self, side: Side, now: Position, listed: Listed) -> None:
