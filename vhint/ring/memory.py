@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -68,6 +68,9 @@ class GuestMemory:
     """
 
     backing: ClassVar[Backing] = Backing.SHARED_FILE
+
+    #: Told of every store through this object, with its address and bytes, just before it is made.
+    before_store: Callable[[int, bytes], object] | None = None
 
     def __init__(self, fd: int, regions: Sequence[Region]) -> None:
         self.regions = in_order(regions)
@@ -162,7 +165,10 @@ class GuestMemory:
             self._bytes[at : at + len(data)] = data
             return
         done = 0
-        for at, size in self.extents(Span(address, len(data))):
+        parts = self.extents(Span(address, len(data)))
+        if self.before_store is not None:
+            self.before_store(address, data)
+        for at, size in parts:
             self._bytes[at : at + size] = data[done : done + size]
             done += size
 
@@ -172,7 +178,10 @@ class GuestMemory:
 
     def store16(self, address: int, value: int) -> None:
         """Store a little-endian 16-bit value at an even address, in one store."""
-        self._words[self._word(address)] = value & 0xFFFF
+        word = self._word(address)
+        if self.before_store is not None:
+            self.before_store(address, (value & 0xFFFF).to_bytes(2, "little"))
+        self._words[word] = value & 0xFFFF
 
     def peek(self, span: Span) -> bytes:
         """Return the bytes without making memory of holes, as reading the mapping would."""

@@ -50,6 +50,7 @@ class Loopback(Transport):
 
     The two sides have a mapping each, as two processes would.  The device works only inside
     `wait`, `settle` and `step`, so a test decides what happens between any two of its steps.
+    `memory` is the driver's mapping, `device_memory` the device's.
     Every call of it is made within `faults`, which says what becomes of an exception.
     """
 
@@ -62,10 +63,10 @@ class Loopback(Transport):
     ) -> None:
         self._faults = faults
         self.memory = memory.view() if memory else GuestMemory.create(size)
-        self._device_memory = self.memory.view()
+        self.device_memory = self.memory.view()
         try:
             with self._faults:
-                self.device: Device = make_device(self._device_memory)
+                self.device: Device = make_device(self.device_memory)
         except BaseException:
             self.close()
             raise
@@ -165,4 +166,4 @@ class Loopback(Transport):
     def close(self) -> None:
         """Unmap the memory of both sides."""
         self.memory.close()
-        self._device_memory.close()
+        self.device_memory.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from vhint.ring import RingError
@@ -24,7 +25,7 @@ from vhint_conformance.case import Capability, Case
 from vhint_conformance.driver_bench import answers
 from vhint_conformance.driver_bench.device import JudgingDevice, Request
 from vhint_conformance.driver_bench.offer import Offer
-from vhint_conformance.driver_bench.queue import FAULTS
+from vhint_conformance.oracle.chain_faults import FAULTS
 from vhint_conformance.oracle.driver import driver_monitors
 from vhint_conformance.oracle.driver.balloon import BalloonRules
 from vhint_conformance.oracle.driver.rounds import CommandRules
@@ -381,17 +382,15 @@ class DriverBench:
         found: list[Violation] = []
         for name, queue in self.device.queues.items():
             where = f"{name} queue"
+            found += [replace(each, where=f"{where}, {each.where}") for each in queue.found]
             if isinstance(queue.broken, RingError):
                 slug = FAULTS.get(queue.broken.fault, "ring.driver.no-loop")
                 found.append(
                     Violation(slug, "chains that a device can walk", str(queue.broken), where)
                 )
                 continue
-            if counter := queue.counter_fault:
-                seen = "a descriptor with the other one where the next is due"
-                found.append(Violation(counter, "the driver's wrap counter", seen, where))
             if queue.packed:
-                continue  # there no value of the driver's flags is forbidden
+                continue
             flags = queue.available_flags
             if queue.event_idx and flags:
                 slug = "ring.driver.event-idx-avail-flags-zero"
@@ -409,6 +408,8 @@ class DriverBench:
             self.idle(self.session.limits.rest / 4)
             self.look()
             self._unkicked()
+            for queue in self.device.queues.values():
+                queue.driver_rests()
         for monitor in self.monitors:
             monitor.finish()
         violations = self.violations()

@@ -101,6 +101,7 @@ class GuestSession(DriverSession):
         self._guests_view = self.memory.view()
         self.device = JudgingDevice(self.memory, offer, recorder, self.limits.mode)
         self.device.signal = self._signal
+        self._guests_view.before_store = self.device.driver_stores
         self.breaches: list[Breach] = []
         self._turn = 0
         self.guest = self._make_guest(offer, mutation, generation)
