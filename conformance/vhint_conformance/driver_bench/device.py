@@ -65,7 +65,8 @@ class JudgingDevice:
 
     `mode` says how the driver's transport numbers queues; `signal` is called with a queue whose
     driver wants to hear of used buffers, or with None when config space has changed; `hear` with
-    every request that arrives, `was_read` with every part of config space that was read.
+    every request that arrives, `was_read` with every part of config space that was read.  `absent`
+    are the numbers of queues that were looked for and do not exist.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class JudgingDevice:
         self.holds_reset = False
         self.reset_waits = False
         self.config_reads: list[Span] = []
+        self.absent: list[int] = []
         self.tickets: Iterator[int] = count()
 
     # Registers
@@ -120,6 +122,7 @@ class JudgingDevice:
         self.status = DeviceStatus(0)
         self.reset_waits = False
         self.accepted = Features(0)
+        self.absent.clear()
         self.forget_queues()
         self.store("actual", 0)
         self.store("poison_val", 0)
@@ -158,7 +161,10 @@ class JudgingDevice:
 
     def queue_max(self, index: int) -> int:
         """Return the largest size of a queue, 0 if there is none of that number."""
-        return self.offer.queue_size if index in self.numbers().values() else 0
+        if index in self.numbers().values():
+            return self.offer.queue_size
+        self.absent.append(index)
+        return 0
 
     def set_up_queue(self, index: int, layout: Layout) -> bool:
         """Take where a queue lies."""

@@ -39,6 +39,14 @@ class Taken:
     slots: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """What was changed of an outstanding chain: its bytes (`data`), or where they are."""
+
+    seen: str
+    data: bool
+
+
 class JudgedQueue:
     """The device half of a queue that is polled only when the driver has notified it."""
 
@@ -137,7 +145,7 @@ class JudgedQueue:
         """Whether the driver asked to hear of what was used."""
         return self.ring.interrupt_needed()
 
-    def altered(self, taken: Taken) -> str | None:
+    def altered(self, taken: Taken) -> Alteration | None:
         """Say what of an outstanding chain is not as it was, or return None."""
         if self._watch is not None:
             self._watch.look(Side.DRIVER)
@@ -148,11 +156,12 @@ class JudgedQueue:
             elif isinstance(self.ring, PackedDeviceQueue) and chain.head not in self._passed:
                 chain = self.ring.again(taken.at or START)
         except RingError as error:
-            return f"descriptors that make no chain any more ({error})"
+            return Alteration(f"descriptors that make no chain any more ({error})", data=False)
         if chain != taken.chain:
-            return f"descriptors that name {_spans(chain)} instead of {_spans(taken.chain)}"
+            seen = f"descriptors that name {_spans(chain)} instead of {_spans(taken.chain)}"
+            return Alteration(seen, data=False)
         if chain.read(self.memory, READ_LIMIT) != taken.data:
-            return "other bytes in the device-readable buffers"
+            return Alteration("other bytes in the device-readable buffers", data=True)
         return None
 
     @property

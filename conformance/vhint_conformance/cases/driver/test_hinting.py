@@ -154,8 +154,22 @@ def test_min_order(bench: DriverBench, order: int) -> None:
     """No request names a block that is smaller than a host page."""
     limited = replace(offers.HINTS, name=f"order-{order}", hint_min_order=order)
     bench.start(limited)
+    scatter(bench, PAGE << order - 1)  # blocks that are just too small, beside others
     for _ in range(2):
         churn(bench)
+        bench.idle(1.0)
+
+
+def scatter(bench: DriverBench, piece: int, turns: int = 0) -> None:
+    """Have pieces freed of which no two can merge, and then those between them.
+
+    The driver does `turns` things after each.
+    """
+    pieces = [bench.tester.allocate(piece) for _ in range(64)]
+    for half in (pieces[::2], pieces[1::2]):
+        for holding in half:
+            bench.tester.free(holding)
+            bench.let_run(turns)
         bench.idle(1.0)
 
 
@@ -227,7 +241,9 @@ def test_refusals(bench: DriverBench, status: str) -> None:
         request = provoke(bench, HINTING)
         wanted = Status[status]
         if wanted is Status.PARTIAL:
-            bench.answer(request, answers.sound(request, accept=len(request.blocks) // 2))
+            half = len(request.blocks) // 2
+            bench.discard(request, request.blocks[:half])
+            bench.answer(request, answers.sound(request, accept=half))
         else:
             bench.answer(request, answers.refusal(request, wanted))
         bench.idle(0.2)
@@ -254,11 +270,7 @@ def test_full_queue(bench: DriverBench) -> None:
     bench.idle(1.0)
     bench.held.add(HINTING)
     piece = max(PAGE, bench.session.limits.chunk // 128)
-    pieces = [bench.tester.allocate(piece) for _ in range(64)]
-    for holding in (*pieces[::2], *pieces[1::2]):  # blocks that do not merge come first
-        bench.tester.free(holding)
-        bench.let_run(20)
-    bench.idle(1.0)
+    scatter(bench, piece, turns=20)
     bench.held.clear()
     bench.idle()
     check_all_back(bench, whole, HINTING)

@@ -22,6 +22,8 @@ driver_case = partial(case, role=Role.DRIVER)
 WORK = Capability.ALLOCATES
 """What is needed to make a driver report something when the case wants it."""
 
+DEMAND = "balloon.driver.inflate-on-demand"
+
 EVERY_PAGE = {
     Queue.REPORTING: "reporting.driver.return-every-page",
     Queue.HINTING: "hint.driver.return-every-acknowledged",
@@ -69,6 +71,23 @@ def start_and_provoke(bench: DriverBench, offer: Offer, queue: Queue) -> Request
     """Start with one queue held, and wait for a request on it."""
     bench.start(offer, hold=[queue])
     return provoke(bench, queue)
+
+
+def need_balloon(bench: DriverBench, pages: int, requirement: str = DEMAND) -> None:
+    """Fail by `requirement` if the balloon has not grown to so many pages.
+
+    That it is no larger is asked of no driver: more may be given, and none need be taken back
+    (balloon.driver.may-inflate-beyond-need, may-deflate-above-target).
+    """
+    size = bench.balloon.size
+    if size < pages and requirement == DEMAND:
+        bench.check_kicks()
+    bench.require(
+        size >= pages,
+        requirement,
+        expected=f"a balloon of {pages} pages",
+        seen=f"{size} pages",
+    )
 
 
 def check_content(bench: DriverBench, holding: Holding, queue: Queue) -> None:
