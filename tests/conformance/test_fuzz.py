@@ -16,11 +16,12 @@ from vhint.wire.queues import Queue
 from vhint_conformance import targets
 from vhint_conformance.bench import open_bench
 from vhint_conformance.cli.fuzz import fuzz
-from vhint_conformance.fuzz.compiling import Setting, compiled
+from vhint_conformance.fuzz.compiling import compiled
 from vhint_conformance.fuzz.moves import Flaw, Kind, Move, Offer, Take, Write
 from vhint_conformance.fuzz.options import Options
-from vhint_conformance.fuzz.playing import play, setting_of
+from vhint_conformance.fuzz.playing import play
 from vhint_conformance.fuzz.search import CASE, drawn, search
+from vhint_conformance.fuzz.setting import Setting, setting_of
 from vhint_conformance.model.history import write_vector
 from vhint_conformance.mutants import MUTANTS
 from vhint_conformance.replay import replay_on
@@ -68,7 +69,7 @@ def test_planted_faults_are_shrunk(
 ) -> None:
     finding = search(LoopbackTarget("faulty", make), SHORT)
     assert any(slug in each.requirement for each in finding.violations)
-    assert len(finding.moves) <= most
+    assert len(finding.scenario) <= most
     assert replay_problem(finding.vector["vectors"][0]["steps"]) is None
     path = tmp_path / "found.json"
     write_vector(path, finding.vector)
@@ -96,7 +97,7 @@ def test_a_device_that_dies_is_found() -> None:
     finding = search(LoopbackTarget("faulty", Crashes), SHORT)
     assert "KeyError" in finding.died
     assert finding.moves[-1].kind is Kind.REPORT
-    assert len(finding.moves) <= 3
+    assert len(finding.scenario) <= 3
     assert finding.vector == {}
 
 

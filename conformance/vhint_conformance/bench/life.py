@@ -59,6 +59,7 @@ class Life(Watched):
         self._driver: Driver | None = None
         self.unwatched: set[Queue] = set()
         self._reset = False
+        self._in_packed_life = False
 
     @property
     def driver(self) -> Driver:
@@ -66,6 +67,11 @@ class Life(Watched):
         if self._driver is None:
             raise RuntimeError("the case has not started the device")
         return self._driver
+
+    @property
+    def packed(self) -> bool:
+        """Whether rings are packed: in all of the case, or in the device's life under way."""
+        return super().packed or self._in_packed_life
 
     def start(
         self,
@@ -79,9 +85,10 @@ class Life(Watched):
         """Initialise the device as a sound driver does and return the driver.
 
         By default every offered feature in `DEFAULT` is accepted, less `without`; and RING_PACKED
-        whenever the case runs with packed rings.  Queues have at most `queue_size` entries; a case
-        that names a size is not applicable where there is no choosing it.  `poison` is written to
-        poison_val, for which PAGE_POISON is accepted too.  With `live` false DRIVER_OK is left out.
+        whenever the case runs with packed rings.  A case that accepts it has them in this life.
+        Queues have at most `queue_size` entries; a case that names a size is not applicable where
+        there is no choosing it.  `poison` is written to poison_val, for which PAGE_POISON is
+        accepted too.  With `live` false DRIVER_OK is left out.
         """
         if queue_size is not None:
             self.need(Capability.CHOOSES_QUEUE_SIZES)
@@ -90,6 +97,7 @@ class Life(Watched):
         wanted = accept
         if wanted is None:
             wanted = DEFAULT if poison is None else DEFAULT | Features.of(Feature.PAGE_POISON)
+        self._in_packed_life = Feature.RING_PACKED in wanted & self.offered
         if self.packed:
             wanted |= Features.of(Feature.RING_PACKED)
         wish = Wish(

@@ -148,7 +148,7 @@ def _print(target: str, finding: Finding) -> None:
     if finding.sound:
         click.echo(f"{target}: nothing found ({tried})")
         return
-    click.echo(f"{target}: broken by {len(finding.moves)} moves ({tried})")
+    click.echo(f"{target}: broken by {len(finding.scenario)} moves ({tried})")
     for number, sentence in enumerate(finding.scenario, 1):
         click.echo(f"  {number}. {sentence}")
     for violation in finding.violations:

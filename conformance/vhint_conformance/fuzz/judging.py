@@ -6,8 +6,9 @@ from vhint_conformance.bench import Bench
 from vhint_conformance.fuzz.compiling import described
 from vhint_conformance.fuzz.moves import Move
 from vhint_conformance.fuzz.options import Options
-from vhint_conformance.fuzz.playing import play, setting_of
+from vhint_conformance.fuzz.playing import play
 from vhint_conformance.fuzz.search import drawn
+from vhint_conformance.fuzz.setting import setting_of
 from vhint_conformance.verdict import Failed
 
 PROGRAMS = 12
@@ -32,5 +33,5 @@ def judge(bench: Bench, number: int) -> None:
             failed.append(failure)
             raise
 
-    drawn(Options(seed, PROGRAMS, MOVES), use, shrink=False)
+    drawn(Options(seed, PROGRAMS, MOVES), use, shrink=False, tame=True)
     del bench.observations["program"]

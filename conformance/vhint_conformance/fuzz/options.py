@@ -9,10 +9,11 @@ from dataclasses import dataclass
 class Options:
     """How long to search: at most so many programs of so many moves, in so many seconds.
 
-    Shrinking what was found may take the same time again.
+    Shrinking what was found may take the same time again; without `shrink` the first is good enough.
     """
 
     seed: int = 0
     examples: int = 200
     steps: int = 30
     seconds: float = 60.0
+    shrink: bool = True

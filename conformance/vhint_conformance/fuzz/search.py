@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from vhint_conformance import bench as benches
 from vhint_conformance.case import Case
-from vhint_conformance.fuzz.compiling import Setting, compiled, described
+from vhint_conformance.fuzz.compiling import compiled, described
 from vhint_conformance.fuzz.draws import by_the_seed_alone
 from vhint_conformance.fuzz.moves import Move, programs
 from vhint_conformance.fuzz.options import Options
-from vhint_conformance.fuzz.playing import Recorded, play, setting_of, vector_of
+from vhint_conformance.fuzz.playing import Recorded, play, vector_of
+from vhint_conformance.fuzz.setting import Setting, setting_of
 from vhint_conformance.targets.base import Target
 from vhint_conformance.verdict import Failed, NotApplicable, TargetDied, Violation
 from vhint_conformance.watchdog import DeadlineExceeded, Watch, deadline
@@ -109,8 +110,13 @@ class _Search:
             raise _Hung(f"no end within {PATIENCE:g} s") from error
 
 
-def drawn(options: Options, use: Callable[[list[Move]], None], *, shrink: bool) -> None:
-    """Call `use` with one drawn program after the other; the seed decides which they are."""
+def drawn(
+    options: Options, use: Callable[[list[Move]], None], *, shrink: bool, tame: bool = False
+) -> None:
+    """Call `use` with one drawn program after the other; the seed decides which they are.
+
+    `tame` ones harm nobody, and leave the format of the rings alone.
+    """
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
 
     @seed(options.seed)
@@ -123,7 +129,7 @@ def drawn(options: Options, use: Callable[[list[Move]], None], *, shrink: bool) 
         phases=phases,
         suppress_health_check=list(HealthCheck),
     )
-    @given(programs(options.steps))
+    @given(programs(options.steps, tame=tame))
     def each(moves: list[Move]) -> None:
         use(moves)
 
@@ -143,7 +149,7 @@ def search(
         setting = setting_of(bench)
     state = _Search(target, options, setting, time.monotonic() + options.seconds, told)
     try:
-        drawn(options, state.try_out, shrink=True)
+        drawn(options, state.try_out, shrink=options.shrink)
     except _OutOfTime:
         pass
     except Exception:
