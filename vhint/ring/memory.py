@@ -161,13 +161,11 @@ class GuestMemory:
     def write(self, address: int, data: bytes) -> None:
         """Store the bytes; raise `AddressError`, and store nothing, outside guest memory."""
         at = self._in_one_piece(address, len(data))
-        if at is not None:  # as nearly always
-            self._bytes[at : at + len(data)] = data
-            return
-        done = 0
-        parts = self.extents(Span(address, len(data)))
+        # As nearly always it is one part.
+        parts = self.extents(Span(address, len(data))) if at is None else [(at, len(data))]
         if self.before_store is not None:
             self.before_store(address, data)
+        done = 0
         for at, size in parts:
             self._bytes[at : at + size] = data[done : done + size]
             done += size
