@@ -236,6 +236,7 @@ class GuestTarget(DriverTarget):
     mutation: Mutation = field(default_factory=Mutation)
     generation: str = "isolating"
     variants: tuple[Variant, ...] = (SPLIT,)
+    any_offer: bool = True
 
     @property
     def capabilities(self) -> frozenset[Capability]:
