@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vhint.wire.queues import QueueMode
-from vhint_conformance import targets
+from vhint_conformance import expectations, targets
 from vhint_conformance.cli import completing
 from vhint_conformance.cli.verbosity import verbosity, verbosity_options
 from vhint_conformance.collection import UsageError
@@ -25,7 +25,7 @@ from vhint_conformance.targets import SpawnPer, TargetSettings
 from vhint_conformance.verdict import NotApplicable, TargetDied, TargetNotStarted
 
 if TYPE_CHECKING:
-    from vhint_conformance.fuzz.search import Finding
+    from vhint_conformance.fuzz.hunt import Finding
 
 ORDINARY = Options()
 
@@ -70,6 +70,11 @@ ORDINARY = Options()
     type=click.Choice([mode.value for mode in QueueMode]),
     help="How a vhost-user device numbers its queues; by default this is found out.",
 )
+@click.option(
+    "--no-expect",
+    is_flag=True,
+    help="Look for what the target is known to do, too, which otherwise counts as nothing found.",
+)
 @verbosity_options
 def fuzz(
     target: str,
@@ -80,6 +85,7 @@ def fuzz(
     save: Path | None,
     spawn: str | None,
     queue_map: str | None,
+    no_expect: bool,
 ) -> int:
     """Send TARGET random traffic, valid and nearly valid, and look for what it does wrong.
 
@@ -108,7 +114,11 @@ def fuzz(
         raise click.UsageError(str(error)) from error
     try:
         with _progress(seconds) as told:
-            finding = search(found_target, Options(seed, examples, steps, seconds), told)
+            known = expectations.for_target(
+                expectations.gather([found_target], (), no_expect), target, found_target.versions
+            )
+            options = Options(seed, examples, steps, seconds, expectations=known)
+            finding = search(found_target, options, told)
     except (TargetNotStarted, TargetDied) as error:
         click.echo(f"{target}: {error}", err=True)
         return int(ExitStatus.TARGET)
@@ -118,8 +128,8 @@ def fuzz(
     finally:
         found_target.close()
     _print(target, finding)
-    if save and finding.vector:
-        write_vector(save, finding.vector)
+    if save and finding.saved:
+        write_vector(save, finding.saved)
         click.echo(f"saved: vhint conform {target} --replay {save}")
     if finding.died:
         return int(ExitStatus.TARGET)
@@ -145,6 +155,8 @@ def _progress(seconds: float) -> Iterator[Callable[[int, float, bool], object] |
 
 def _print(target: str, finding: Finding) -> None:
     tried = f"seed {finding.seed}, {finding.examples} programs played"
+    if finding.known:
+        tried += f", {finding.known} of them met only what is known; --no-expect shows it"
     if finding.sound:
         click.echo(f"{target}: nothing found ({tried})")
         return

@@ -121,7 +121,8 @@ class Books:
             return
         if queue is Queue.STATS and self._statistics():
             return
-        units = tuple(unit for unit in move.units if unit not in self._busy)
+        units = self.setting.those(move.units)
+        units = tuple(unit for unit in units if unit not in self._busy)
         if move.kind is not Kind.DEFLATE:
             units = tuple(unit for unit in units if unit not in self._ballooned)
         limit = self.setting.count if queue is Queue.HINTING else len(units)
@@ -148,7 +149,7 @@ class Books:
         if not self.has(Queue.FREE_PAGE):
             return
         ignored = self._round.ignored
-        for unit in move.units:
+        for unit in self.setting.those(move.units):
             if unit in self._busy or (ignored and unit in self._round.lent):
                 continue
             span = self.setting.unit(unit)
@@ -271,7 +272,8 @@ class Books:
 
     def write(self, units: Sequence[int]) -> None:
         """Use the units that are the driver's; one that was hinted it takes back so."""
-        mine = [unit for unit in units if unit not in self._busy | self._ballooned]
+        taken = self._busy | self._ballooned
+        mine = [unit for unit in self.setting.those(units) if unit not in taken]
         if mine:
             self._round.lent.difference_update(mine)
             self.steps.append(steps.write(*(self.setting.unit(unit) for unit in mine)))

@@ -74,15 +74,18 @@ class Life:
 PLAIN = Life()
 """Everything that is offered, in the way that it comes."""
 
-_declined = st.lists(st.sampled_from(OPTIONAL), unique=True).map(lambda each: tuple(sorted(each)))
+_none = st.just(())
+_few = st.lists(st.sampled_from(OPTIONAL), min_size=1, max_size=3, unique=True)
+_many = st.lists(st.sampled_from(OPTIONAL), unique=True)
+_declined = st.one_of(_none, _none, _few, _many).map(lambda each: tuple(sorted(each)))
 
 TAME: st.SearchStrategy[Life] = st.builds(Life, _declined)
 """Lives in which the rings are left as the case wants them."""
 
 LIVES: st.SearchStrategy[Life] = st.builds(
     Life,
-    st.one_of(st.just(()), _declined),
-    st.one_of(st.just(0), st.sampled_from(SIZES)),
+    _declined,
+    st.one_of(st.just(0), st.just(0), st.sampled_from(SIZES)),
     st.booleans(),
     st.one_of(st.none(), st.none(), st.sampled_from(POISONS)),
 )

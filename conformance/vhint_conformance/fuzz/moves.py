@@ -65,8 +65,11 @@ FLAWS: dict[Kind, tuple[Flaw, ...]] = {
 }
 """The flaws that a message can have; none in a good half of those drawn."""
 
-PARTS = 4
-"""Lists of which a program is made."""
+PARTS = 6
+"""Lists of which a program is made; Hypothesis draws short ones by preference."""
+
+PART = 10
+"""Moves of such a list at most."""
 
 CUTS = (0, 16, 8, 3, 1)
 """Sizes of the buffers into which a message is cut; 0: it is whole."""
@@ -224,24 +227,31 @@ TAME_MOVES = st.one_of(*REQUESTS, _restarts(TAME))
 def programs(steps: int, *, tame: bool = False) -> st.SearchStrategy[list[Move]]:
     """Return a strategy for programs of up to so many moves, beside the one that begins them.
 
-    Hypothesis draws short lists by preference: several, one behind the other, make a long one,
-    and still shrink to a short one.  Each is of one sort or of all, as a round of hints hardly
-    comes about among many other things.
+    It is made of several lists, one behind the other, each of one sort or of all: a round of hints
+    hardly comes about among many other things.
     """
-    parts = min(PARTS, steps)
-    sizes = [steps // parts + (number < steps % parts) for number in range(parts)]
-    lists = [_parts(size, tame=tame) for size in sizes]
     first = st.builds(Restart, TAME if tame else LIVES)
-    return st.tuples(first, *lists).map(
-        lambda each: [each[0], *(move for part in each[1:] for move in part)]
+    part = _tame_part() if tame else st.one_of(_requests(), _rounds(), _mixed())
+    return st.tuples(first, *[part] * PARTS).map(
+        lambda each: [each[0], *[move for part in each[1:] for move in part][:steps]]
     )
 
 
-def _parts(size: int, *, tame: bool) -> st.SearchStrategy[list[Move]]:
-    if tame:
-        return st.lists(TAME_MOVES, max_size=size)
-    restarts = _restarts(LIVES)
-    requests = st.lists(st.one_of(*REQUESTS, restarts), max_size=size)
-    rounds = st.lists(st.one_of(*ROUNDS, *ROUNDS, restarts), max_size=size)
-    mixed = st.lists(st.one_of(*REQUESTS, *ROUNDS, *OTHERS, restarts), max_size=size)
-    return st.one_of(requests, rounds, mixed)
+def _tame_part() -> st.SearchStrategy[list[Move]]:
+    return st.lists(TAME_MOVES, max_size=PART)
+
+
+def _requests() -> st.SearchStrategy[list[Move]]:
+    return st.lists(st.one_of(*REQUESTS, *REQUESTS, _restarts(LIVES)), max_size=PART)
+
+
+def _rounds() -> st.SearchStrategy[list[Move]]:
+    """Return a strategy for moves of rounds, which have begun in most cases."""
+    begun: list[list[Move]] = [[], [Host(Act.START)], [Host(Act.START), Say(Word.SHOWN)]]
+    moves = st.lists(st.one_of(*ROUNDS, *ROUNDS, *ROUNDS, _restarts(LIVES)), max_size=PART)
+    return st.builds(lambda before, after: [*before, *after], st.sampled_from(begun), moves)
+
+
+def _mixed() -> st.SearchStrategy[list[Move]]:
+    every = (*REQUESTS, *ROUNDS, *OTHERS, _restarts(LIVES))
+    return st.lists(st.one_of(*every), max_size=PART)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vhint.spans import PAGE, Span
@@ -15,6 +16,9 @@ from vhint_conformance.targets.migration.arrived import AllBut
 from vhint_conformance.verdict import NotApplicable
 
 ROUNDS = frozenset({Capability.STARTS_ROUNDS, Capability.SHOWS_CONFIG})
+FEWEST = 3
+"""Blocks without which there is nothing to fuzz."""
+
 STRUCTURES = 2 << 20
 """Bytes at the end of usable memory that the driver has for itself."""
 
@@ -27,6 +31,7 @@ class Setting:
     behind RAM, `room` the entries of the shortest queue as it comes, `count` the most blocks of a
     request.  `abilities` are the target's; `rounds` is whether it asks for hints when it is told
     to, `alone` whether nothing but hints may go on meanwhile, as memory is really migrated.
+    `units` and `hint_units` are how many blocks there is memory for.
     """
 
     offered: Features
@@ -38,11 +43,23 @@ class Setting:
     abilities: frozenset[Capability] = frozenset()
     rounds: bool = False
     alone: bool = False
+    units: int = UNITS
+    hint_units: int = HINT_UNITS
 
     def unit(self, number: int) -> Span:
         """Return where a unit lies."""
         size = PAGE << self.order
         return Span(self.base + number * size, size)
+
+    def those(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Return the units that are meant, of which there are fewer if they are large."""
+        found = (
+            number % self.units
+            if number < UNITS
+            else self.units + (number - UNITS) % self.hint_units
+            for number in numbers
+        )
+        return tuple(dict.fromkeys(found))
 
     def can(self, capability: Capability) -> bool:
         """Whether the target can do this, or lets it be done."""
@@ -65,11 +82,24 @@ def setting_of(bench: Bench) -> Setting:
     usable = bench.memory.usable
     size = PAGE << order
     base = -(-usable.start // size) * size
-    if base + (UNITS + HINT_UNITS + 1) * size > usable.end - STRUCTURES:
-        raise NotApplicable(f"the target's memory is too small for {UNITS} blocks of {size} bytes")
+    fits = min((usable.end - STRUCTURES - base) // size - 1, UNITS + HINT_UNITS)
+    if fits < FEWEST:
+        raise NotApplicable(f"the target's memory is too small for {FEWEST} blocks of {size} bytes")
     end = max(start + length for start, length in bench.limits.ram)
     abilities = bench.session.capabilities
-    return Setting(offered, base, order, end, room, count, abilities, rounds, alone)
+    return Setting(
+        offered,
+        base,
+        order,
+        end,
+        room,
+        count,
+        abilities,
+        rounds,
+        alone,
+        fits - fits // 3,
+        fits // 3,
+    )
 
 
 def _rounds(bench: Bench) -> tuple[bool, bool]:

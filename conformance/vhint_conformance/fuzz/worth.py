@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -64,15 +64,25 @@ def row_of(mutant: Mutant | GuestMutant, options: Options) -> Row:
 @click.argument("globs", nargs=-1)
 @click.option("--role", type=click.Choice(["device", "driver"]), default="device")
 @click.option("--seconds", default=4.0, help="For each mutant.")
+@click.option("--examples", default=100, help="Programs for each mutant at most.")
+@click.option("--every", default=1, help="Take only every Nth mutant.")
 @click.option("--seed", default=0)
 @click.option("--json", "path", type=click.Path(path_type=Path))
-def main(globs: tuple[str, ...], role: str, seconds: float, seed: int, path: Path | None) -> None:
+def main(
+    globs: tuple[str, ...],
+    role: str,
+    seconds: float,
+    examples: int,
+    every: int,
+    seed: int,
+    path: Path | None,
+) -> None:
     """Search every mutant of a role whose name matches one of GLOBS, or all."""
-    every: dict[str, Mutant | GuestMutant] = {}
-    every.update(MUTANTS if role == Role.DEVICE else GUEST_MUTANTS)
-    options = replace(Options(seed=seed, seconds=seconds), shrink=False)
+    mutants: dict[str, Mutant | GuestMutant] = {}
+    mutants.update(MUTANTS if role == Role.DEVICE else GUEST_MUTANTS)
+    options = Options(seed, examples, seconds=seconds, shrink=False)
     rows: list[Row] = []
-    for name, mutant in every.items():
+    for name, mutant in list(mutants.items())[::every]:
         if globs and not any(fnmatch(name, glob) for glob in globs):
             continue
         row = row_of(mutant, options)

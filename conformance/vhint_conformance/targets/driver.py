@@ -162,6 +162,8 @@ class DriverTarget(ABC):
         """Say why a capability is not had."""
         return f"the target has no {capability}"
 
+    #: Whether it takes a device with any offer, and not those alone that cases make.
+    any_offer: bool = False
     #: Whether a case in which the guest died is tried once more, in a fresh guest.
     retries: bool = False
 

@@ -237,6 +237,7 @@ class GuestTarget(DriverTarget):
     mutation: Mutation = field(default_factory=Mutation)
     generation: str = "isolating"
     variants: tuple[Variant, ...] = (SPLIT,)
+    any_offer: bool = True
     concurrent: ClassVar[bool] = True
 
     @property
