@@ -9,6 +9,7 @@ import pytest
 from vhint.guest import Draft, requests
 from vhint.spans import PAGE, Span
 from vhint.wire import hint_ack
+from vhint.wire.errors import WireError
 from vhint.wire.features import Feature
 from vhint.wire.hint_ack import Status
 from vhint.wire.queues import Queue
@@ -116,9 +117,17 @@ class Race:
             bench.silent(queue)
         ring.collect()
         if queue is Queue.HINTING:
-            found = hint_ack.parse(bench.memory.read(writable[0]), 1)
-            if found.status is not Status.OK:
-                raise NotApplicable(f"the device answers {found.status.name}")
+            self._accepted(bench.memory.read(writable[0]))
+
+    def _accepted(self, data: bytes) -> None:
+        """Look at an acknowledgement; what refuses is not raced against."""
+        try:
+            found = hint_ack.parse(data, 1)
+        except WireError as error:
+            slug = "hint.device.used-length-with-results"
+            raise fail(slug, expected=error.expected, seen=str(error.seen)) from error
+        if found.status is not Status.OK:
+            raise NotApplicable(f"the device answers {found.status.name}")
 
     def _drafts(self, place: Span) -> list[tuple[Queue, Draft]]:
         """Return what gives a place away and takes it back."""

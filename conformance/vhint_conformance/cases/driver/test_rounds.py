@@ -221,4 +221,4 @@ def test_removed_in_round(bench: DriverBench) -> None:
     run_round(bench, ID)
     bench.tester.unload()
     bench.idle(1.0)
-    check_all_back(bench, whole, FREE_PAGE)
+    check_all_back(bench, whole, FREE_PAGE, "free-page-hint.driver.release-on-remove")

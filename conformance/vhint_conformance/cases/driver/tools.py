@@ -101,15 +101,18 @@ def check_content(bench: DriverBench, holding: Holding, queue: Queue) -> None:
     )
 
 
-def check_all_back(bench: DriverBench, whole: int, queue: Queue) -> None:
-    """Fail if the guest cannot allocate what it could before: some of it did not come back."""
+def check_all_back(bench: DriverBench, whole: int, queue: Queue, requirement: str = "") -> None:
+    """Fail if the guest cannot allocate what it could before: some of it did not come back.
+
+    That breaks `requirement`; if none is named, the one by which pages of the queue come back.
+    """
     holding = bench.tester.fill()
     bench.tester.free(holding)
     least = whole - bench.session.limits.slack
     bench.observations["fills_mib"] = [whole >> 20, holding.size >> 20]
     bench.require(
         holding.size >= least,
-        EVERY_PAGE[queue],
+        requirement or EVERY_PAGE[queue],
         expected=f"at least {least // PAGE} pages that can be allocated",
         seen=f"{holding.size // PAGE} pages",
     )
