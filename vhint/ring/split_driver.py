@@ -105,6 +105,12 @@ class SplitDriverQueue:
         self._chains[indices[0]] = indices
         return indices[0]
 
+    def begin_at(self, index: int) -> None:
+        """Let an empty queue go on where one has left off that was used up to this index."""
+        self.available_index = self._published = self._announced = self._used_index = index
+        self.memory.store16(self.layout.available_index_at, index)
+        self.memory.store16(self.layout.used_index_at, index)
+
     def put_descriptor(self, index: int, descriptor: Descriptor) -> None:
         """Store one entry of the descriptor table."""
         self.memory.write(self.layout.descriptor_at(index), pack_descriptor(descriptor))

@@ -120,6 +120,11 @@ class Loopback(Transport):
         with self._faults:
             return self.device.set_up_queue(index, layout)
 
+    def begin_queue_at(self, index: int, base: int) -> None:
+        """Tell the device where a split queue begins."""
+        with self._faults:
+            self.device.begin_queue_at(index, base)
+
     def queue_ready(self, index: int) -> bool:
         """Return whether a queue is enabled."""
         with self._faults:

@@ -9,7 +9,14 @@ from typing import Any
 
 from vhint.guest import Arena, Driver, InitialisationError, Wish, initialise
 from vhint.guest.initialise import RESET_READS, Stage, WriteConfig, WriteStatus
-from vhint.ring import Layout, SplitLayout, in_format
+from vhint.ring import (
+    DriverRing,
+    Layout,
+    SplitDriverQueue,
+    SplitLayout,
+    driver_ring,
+    in_format,
+)
 from vhint.spans import PAGE
 from vhint.transport.execute import execute, perform
 from vhint.wire import config, vring
@@ -81,6 +88,7 @@ class Life(Watched):
         queue_size: int | None = None,
         poison: int | None = None,
         live: bool = True,
+        begin: int = 0,
     ) -> Driver:
         """Initialise the device as a sound driver does and return the driver.
 
@@ -88,7 +96,8 @@ class Life(Watched):
         whenever the case runs with packed rings.  A case that accepts it has them in this life.
         Queues have at most `queue_size` entries; a case that names a size is not applicable where
         there is no choosing it.  `poison` is written to poison_val, for which PAGE_POISON is
-        accepted too.  With `live` false DRIVER_OK is left out.
+        accepted too.  With `live` false DRIVER_OK is left out.  Split queues go on from the index
+        `begin`, where the target can be told that.
         """
         if queue_size is not None:
             self.need(Capability.CHOOSES_QUEUE_SIZES)
@@ -112,7 +121,7 @@ class Life(Watched):
         try:
             negotiated = execute(
                 self.transport,
-                initialise(wish, partial(self.lay_out, arena), live=False),
+                initialise(wish, partial(self.lay_out, arena, begin=begin), live=False),
                 self.recorder.emit,
             )
         except InitialisationError as error:
@@ -121,6 +130,9 @@ class Life(Watched):
             ) from error
         self._driver = Driver(self.memory, negotiated, arena, self.recorder.emit, self._tickets)
         self._reset = False
+        if begin:
+            for ring in self._driver.rings.values():
+                as_begun(ring, begin)
         for set_up in negotiated.queues.values():
             self.memory.release(set_up.layout.device_written)
             if self.packed:
@@ -129,11 +141,19 @@ class Life(Watched):
             self.go_live()
         return self._driver
 
-    def lay_out(self, arena: Arena, size: int) -> Layout:
-        """Take room for a queue, laid out as this interface wants it."""
+    def lay_out(self, arena: Arena, size: int, begin: int = 0) -> Layout:
+        """Take room for a queue, laid out as this interface wants it.
+
+        One that does not begin at 0 looks as if it had run before the device hears of it.
+        """
         align = PAGE if self.transport.legacy else vring.USED_RING_ALIGN
         room = SplitLayout.at(0, size, used_align=align).end
         layout = SplitLayout.at(arena.take(room, PAGE).start, size, used_align=align)
+        if begin:
+            self.need(Capability.BEGINS_ANYWHERE)
+            as_begun(driver_ring(self.memory, layout, event_idx=False), begin)
+            for index in range(len(Queue)):
+                self.transport.begin_queue_at(index, begin)
         return in_format(layout, packed=self.packed)
 
     def go_live(self) -> None:
@@ -168,3 +188,9 @@ class Life(Watched):
     @property
     def _keeps_poison(self) -> bool:
         return Feature.PAGE_POISON in self.driver.negotiated.accepted
+
+
+def as_begun(ring: DriverRing, index: int) -> None:
+    """Let an empty split queue stand where one does that was used up to an index."""
+    if isinstance(ring, SplitDriverQueue):
+        ring.begin_at(index)

@@ -164,7 +164,8 @@ class LoopbackTarget(Target):
                 queue_mode=self.queue_mode,
             ),
             control=DeviceControl(transport.device),
-            capabilities=frozenset(Capability) - PECULIAR.keys() | {Capability.RESETS_QUEUES},
+            capabilities=frozenset(Capability) - PECULIAR.keys()
+            | {Capability.RESETS_QUEUES, Capability.BEGINS_ANYWHERE},
             reasons=PECULIAR,
             memory=memory,
         )

@@ -79,6 +79,10 @@ class PackedRules(Monitor):
                     find=partial(self._found, name),
                 )
 
+    def forget(self, queue: str) -> None:
+        """Leave a queue alone: something else is about to judge it."""
+        self._rings.pop(queue, None)
+
     def stored(self, side: Side, address: int, data: bytes) -> None:
         """Take note of a store that a side is about to make."""
         for ring in self._rings.values():
