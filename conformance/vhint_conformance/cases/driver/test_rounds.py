@@ -139,6 +139,7 @@ def test_rounds_without_done(bench: DriverBench) -> None:
     "free-page-hint.driver.initialise-early-release",
     id="free-page-hint.driver-kept-until-done",
     features=FEATURES,
+    capabilities=[WORK],  # a guest that works by itself may want memory at any time
 )
 def test_kept_until_done(bench: DriverBench) -> None:
     """Between STOP and DONE nothing fills the holes of hinted pages, with no want of memory."""
