@@ -300,7 +300,7 @@ def test_removed_while_held(bench: DriverBench) -> None:
     bench.stop_if_broken()
     device.finish_reset()
     bench.idle(1.0)
-    check_all_back(bench, whole, HINTING)
+    check_all_back(bench, whole, HINTING, "hint.driver.remove-returns-all")
 
 
 @driver_case(

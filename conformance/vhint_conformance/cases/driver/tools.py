@@ -109,7 +109,7 @@ def check_content(bench: DriverBench, holding: Holding, queue: Queue) -> None:
     )
 
 
-def check_all_back(bench: DriverBench, whole: int, queue: Queue) -> None:
+def check_all_back(bench: DriverBench, whole: int, queue: Queue, requirement: str = "") -> None:
     """Fail if the guest cannot allocate what it could before: some of it did not come back.
 
     `whole` is what `measure` returned; 0 means that nobody can tell.
@@ -122,7 +122,7 @@ def check_all_back(bench: DriverBench, whole: int, queue: Queue) -> None:
     bench.observations["fills_mib"] = [whole >> 20, holding.size >> 20]
     bench.require(
         holding.size >= least,
-        EVERY_PAGE[queue],
+        requirement or EVERY_PAGE[queue],
         expected=f"at least {least // PAGE} pages that can be allocated",
         seen=f"{holding.size // PAGE} pages",
     )
