@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from vhint.wire import hint_ack, hint_request
-from vhint.wire.bitmap import Bitmap
+from vhint.wire.bitmap import Bitmap, byte_length
 from vhint.wire.errors import WireError
 from vhint.wire.hint_ack import Acknowledgement, Status
 from vhint.wire.hint_request import BitmapRequest, RequestHeader
@@ -76,7 +76,7 @@ class BadAnswer:
 
 
 def bad_answers(request: Request) -> dict[str, BadAnswer]:
-    """Return every kind of bad acknowledgement of a request, by name."""
+    """Return every kind of bad acknowledgement that fits a request, by name."""
     if request.room < HEADER.size:
         raise NotApplicable("the driver leaves no room for an acknowledgement")
     good = sound(request)
@@ -88,7 +88,8 @@ def bad_answers(request: Request) -> dict[str, BadAnswer]:
         return BadAnswer(f"hint.driver.{slug}", data, len(data) if length is None else length)
 
     other = cookie ^ 0x5A5A5A5A
-    return {
+    partial = int(Status.PARTIAL)
+    found = {
         "cookie": bad("bad-cookie-detected", other, status, processed),
         "cookie-zero": bad("bad-cookie-detected", 0, status, processed),
         "status": bad("bad-status-detected", cookie, 5, processed),
@@ -105,7 +106,13 @@ def bad_answers(request: Request) -> dict[str, BadAnswer]:
             "processed-contradiction-detected", cookie, status, processed + 1
         ),
         "none-processed": bad("processed-contradiction-detected", cookie, int(Status.OK), 0),
+        "partial-of-all": bad("processed-contradiction-detected", cookie, partial, processed),
     }
+    if len(rest) == byte_length(header(request).count):  # else none need have been written
+        found["partial-miscounted"] = bad(
+            "processed-contradiction-detected", cookie, partial, 1, more=bytes(len(rest))
+        )
+    return found
 
 
 BAD_ANSWERS = (
@@ -119,5 +126,7 @@ BAD_ANSWERS = (
     "refusal-with-results",
     "too-many-processed",
     "none-processed",
+    "partial-of-all",
+    "partial-miscounted",
 )
 """The names that `bad_answers` knows."""

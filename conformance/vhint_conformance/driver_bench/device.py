@@ -66,7 +66,8 @@ class JudgingDevice:
     `mode` says how the driver's transport numbers queues; `signal` is called with a queue whose
     driver wants to hear of used buffers, or with None when config space has changed; `hear` with
     every request that arrives, `was_read` with every part of config space that was read.  `absent`
-    are the numbers of queues that were looked for and do not exist.
+    are the numbers of queues that were looked for and do not exist; `let_go` counts how often
+    queues were given up, by a reset or by themselves.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class JudgingDevice:
         self.layouts: dict[int, Layout] = {}
         self.queues: dict[Queue, JudgedQueue] = {}
         self.outstanding: dict[int, Request] = {}
+        self.let_go = 0
         self.holds_reset = False
         self.reset_waits = False
         self.config_reads: list[Span] = []
@@ -129,6 +131,7 @@ class JudgingDevice:
 
     def forget_queues(self) -> None:
         """Forget every queue and every buffer in it."""
+        self.let_go += bool(self.queues)
         self.layouts.clear()
         self.queues.clear()
         self.outstanding.clear()
@@ -230,6 +233,7 @@ class JudgingDevice:
         queue = self.queues.pop(name, None) if name else None
         if queue is None:
             return None
+        self.let_go += 1
         for ticket in [t for t, each in self.outstanding.items() if each.queue is name]:
             del self.outstanding[ticket]
         return queue.base

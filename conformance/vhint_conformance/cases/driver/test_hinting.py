@@ -128,7 +128,6 @@ def test_memory_comes_back(bench: DriverBench, name: str) -> None:
     "hint.driver.no-stranded-isolation",
     id="hint.driver-count-limit",
     features=FEATURES,
-    capabilities=[WORK, Capability.FILLS_MEMORY],
 )
 def test_count_limit(bench: DriverBench, most: int) -> None:
     """No request names more blocks than the device takes at once."""
@@ -148,13 +147,13 @@ def test_count_limit(bench: DriverBench, most: int) -> None:
     "hint.driver.config-limits-read",
     id="hint.driver-min-order",
     features=FEATURES,
-    capabilities=[WORK],
 )
 def test_min_order(bench: DriverBench, order: int) -> None:
     """No request names a block that is smaller than a host page."""
     limited = replace(offers.HINTS, name=f"order-{order}", hint_min_order=order)
     bench.start(limited)
-    scatter(bench, PAGE << order - 1)  # blocks that are just too small, beside others
+    if bench.can(WORK):
+        scatter(bench, PAGE << order - 1)  # blocks that are just too small, beside others
     for _ in range(2):
         churn(bench)
         bench.idle(1.0)
@@ -179,7 +178,6 @@ def scatter(bench: DriverBench, piece: int, turns: int = 0) -> None:
     "hint.driver.used-id-selects",
     id="hint.driver-out-of-order",
     features=FEATURES,
-    capabilities=[WORK, Capability.FILLS_MEMORY],
 )
 def test_out_of_order(bench: DriverBench) -> None:
     """Requests that are answered in another order than they came in are told apart."""
@@ -194,7 +192,8 @@ def test_out_of_order(bench: DriverBench) -> None:
     for request in reversed(bench.waiting(HINTING)):
         bench.answer(request)
         bench.idle(0.2)
-        bench.tester.free(bench.tester.allocate(bench.session.limits.chunk // 4))
+        if bench.can(WORK):
+            bench.tester.free(bench.tester.allocate(bench.session.limits.chunk // 4))
         bench.look()
     bench.held.clear()
     bench.idle(1.0)
@@ -228,7 +227,6 @@ def test_no_stall(bench: DriverBench) -> None:
     "hint.driver.inhibited-not-retried-at-once",
     id="hint.driver-refusals",
     features=FEATURES,
-    capabilities=[WORK, Capability.FILLS_MEMORY],
 )
 def test_refusals(bench: DriverBench, status: str) -> None:
     """Blocks that the device did not take come back as well as those that it took."""
@@ -302,7 +300,7 @@ def test_removed_while_held(bench: DriverBench) -> None:
     bench.stop_if_broken()
     device.finish_reset()
     bench.idle(1.0)
-    check_all_back(bench, whole, HINTING)
+    check_all_back(bench, whole, HINTING, "hint.driver.remove-returns-all")
 
 
 @driver_case(

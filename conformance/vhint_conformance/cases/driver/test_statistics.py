@@ -67,9 +67,9 @@ def test_polls(bench: DriverBench) -> None:
         next_buffer(bench, FIRST, polls=3)
     bench.idle(1.0)
     bench.require(
-        len(bench.waiting(STATS)) == 1,
+        len(bench.waiting(STATS)) <= 1,
         "balloon.driver.stats-single-buffer",
-        expected="one buffer",
+        expected="one buffer at most",
         seen=str(len(bench.waiting(STATS))),
     )
 
@@ -85,9 +85,9 @@ def test_waits(bench: DriverBench) -> None:
     next_buffer(bench, FIRST)
     bench.idle()
     bench.require(
-        len(bench.waiting(STATS)) == 1,
+        len(bench.waiting(STATS)) <= 1,
         "balloon.driver.stats-single-buffer",
-        expected="one buffer",
+        expected="one buffer at most",
         seen=str(len(bench.waiting(STATS))),
     )
 
