@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vhint.ring import Chain, GuestMemory, PackedDeviceQueue, PackedLayout, Position
-from vhint.spans import Span
 from vhint.wire import packed_vring as packed
 
 _SIZE = packed.DESCRIPTOR_STRUCT.size
@@ -49,6 +48,7 @@ class RingImage:
         self._memory = memory
         self._reader = _Reader(memory, layout, event_idx=False, indirect=indirect)
         self._spans = (layout.descriptor_span, layout.available_span, layout.used_span)
+        self._bounds = [(span.start, span.end) for span in self._spans]
         self._parts = [bytearray(memory.read(span)) for span in self._spans]
         self._reader.image = self._parts[0]
 
@@ -71,8 +71,11 @@ class RingImage:
 
     def touches(self, address: int, length: int) -> bool:
         """Whether a store reaches into the ring."""
-        store = Span(address, length)
-        return any(span.overlaps(store) for span in self._spans)
+        end = address + length
+        for start, stop in self._bounds:
+            if start < end and address < stop:
+                return True
+        return False
 
     def put(self, address: int, data: bytes) -> Changes:
         """Take a store over; return what is different."""
