@@ -72,7 +72,7 @@ class RingImage:
     def touches(self, address: int, length: int) -> bool:
         """Whether a store reaches into the ring."""
         end = address + length
-        for start, stop in self._bounds:
+        for start, stop in self._bounds:  # noqa: SIM110 - asked of every store
             if start < end and address < stop:
                 return True
         return False
