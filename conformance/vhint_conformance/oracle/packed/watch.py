@@ -6,7 +6,7 @@ others are the driver's.  (VIRTIO 1.4, Packed Virtqueues)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from vhint.ring import Chain, Fault, GuestMemory, PackedLayout, Position, RingError
@@ -144,14 +144,14 @@ class PackedWatch:
             self._odd |= changes.slots
             while not self.blind and self._take_used():
                 pass
-            for slot in sorted(self._odd):
-                if not self.blind and not self._is_held(slot):
-                    self._odd.discard(slot)
-                    self._stray(slot, flagged=slot in changes.flagged)
+            # What comes of other fields shows with the flags, or when something else happens.
+            late = {self._latest.slot} if self._latest else set()
+            self._judge_strays(changes.flagged | late, changes.flagged)
 
     # The driver
 
     def _driver(self, changes: Changes) -> None:
+        self._judge_strays(self._odd)
         if changes.slots:
             self._latest = None
         for slot in sorted(changes.slots):
@@ -236,13 +236,13 @@ class PackedWatch:
         length, buffer_id = self._image.used_part(slot)
         listed = self.outstanding.pop(buffer_id, None)
         if listed is None:
-            again = buffer_id in self._known
-            self._break(
-                f"ring.device.packed-{'use-once' if again else 'used-id'}",
-                "each list to be used once" if again else "the id of an available list",
-                "its id a second time" if again else "an id that was never made available",
-                f"slot {slot}, id {buffer_id}",
-            )
+            slug, expected, seen = "used-id", "the id of an available list", "an id of none"
+            if buffer_id in self._known:
+                slug, expected, seen = "use-once", "each list to be used once", "an id once more"
+            elif not self._held:
+                slug, expected, seen = "use-only-available", "nothing used", "a used descriptor"
+            where = f"slot {slot}, id {buffer_id}"
+            self._break(f"ring.device.packed-{slug}", expected, seen, where)
             return False
         passed = [at.on(ahead, self.layout.size) for ahead in range(listed.slots)]
         for behind in passed[1:]:
@@ -266,6 +266,13 @@ class PackedWatch:
             "another in a slot that it passes",
             f"slot {slot}",
         )
+
+    def _judge_strays(self, which: Collection[int], flagged: Collection[int] = ()) -> None:
+        """Judge what the device did to these slots, as far as they are the driver's."""
+        for slot in sorted(self._odd.intersection(which)):
+            if not self.blind and not self._is_held(slot):
+                self._odd.discard(slot)
+                self._stray(slot, flagged=slot in flagged)
 
     def _stray(self, slot: int, *, flagged: bool) -> None:
         """Judge a store of the device into a slot that is the driver's."""
@@ -309,6 +316,7 @@ class PackedWatch:
 
     def _device_rests(self) -> None:
         """Judge flags of outstanding descriptors that were changed and never became used ones."""
+        self._judge_strays(self._odd)
         for slot in sorted(self._odd):
             ahead = (slot - self._used.slot) % self.layout.size
             at, flags = self._used.on(ahead, self.layout.size), self._image.flags(slot)
