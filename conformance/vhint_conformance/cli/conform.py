@@ -136,7 +136,7 @@ class PassThrough(click.Command):
     "--replay",
     type=FILE,
     metavar="FILE",
-    help="Replay the stateful vectors of FILE instead of running cases.",
+    help="Replay what FILE holds instead of running cases: stateful vectors, or moves of a fuzzer.",
 )
 @click.option(
     "-j",
@@ -243,8 +243,10 @@ def conform(
         if trace:
             files.check_directory(trace)
         if replay:
-            _check_replay(select, role, trace, [*expect, *([ics] if ics else [])])
-            return _show(lambda _: replay_on(options.target, replay, deadline), outputs)
+            _check_replay(select, trace, [*expect, *([ics] if ics else [])])
+            return _show(
+                lambda _: replay_on(options.target, replay, deadline, options.settings), outputs
+            )
         tell_config(ctx)
         return _show(lambda console: run(options, make_progress(console, verbosity())), outputs)
     except (UsageError, files.Unwritable) as error:
@@ -286,10 +288,8 @@ def _check_role(target: str | None, role: str | None) -> None:
         )
 
 
-def _check_replay(
-    select: tuple[str, ...], role: str | None, trace: Path | None, expect: list[Path]
-) -> None:
-    given = {"--select": select, "--role": role == Role.DRIVER, "--trace": trace,
+def _check_replay(select: tuple[str, ...], trace: Path | None, expect: list[Path]) -> None:
+    given = {"--select": select, "--trace": trace,
              "--expect or --ics": expect}  # fmt: skip
     wrong = [name for name, value in given.items() if value]
     if wrong:

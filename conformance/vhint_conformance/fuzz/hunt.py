@@ -17,7 +17,7 @@ from vhint_conformance.watchdog import DeadlineExceeded, Watch, deadline
 
 M = TypeVar("M")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a program is taken to hang."""
 
 Told = Callable[[int, float, bool], object]

@@ -13,12 +13,11 @@ from vhint_conformance.fuzz.driver.wording import described, to_json
 from vhint_conformance.fuzz.hunt import Finding, Hunt, Told, finding_of
 from vhint_conformance.fuzz.known import is_known, serious
 from vhint_conformance.fuzz.options import Options
+from vhint_conformance.replay import MOVES
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.verdict import Failed, TargetDied
 
 CASE = Case("driver.random-traffic", "A hostile device and a guest at work", (), Role.DRIVER)
-FORMAT = "vhint-driver-moves/1"
-"""What a saved program of moves says that it is."""
 
 
 def search(target: DriverTarget, options: Options, told: Told | None = None) -> Finding:
@@ -62,7 +61,7 @@ def _saved(target: DriverTarget, hunt: Hunt[Move], failure: Exception | None) ->
     moves = hunt.smallest or []
     return {
         "comment": " ".join(f"({n}) {text}." for n, text in enumerate(described(moves), 1)),
-        "format": FORMAT,
+        "format": MOVES,
         "id": f"fuzz-{target.name}",
         "moves": [to_json(move) for move in moves],
         "requirements": sorted({each.requirement for each in failure.violations}),
