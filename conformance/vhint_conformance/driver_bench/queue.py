@@ -19,7 +19,7 @@ from vhint.ring import (
 from vhint.ring.packed_driver import is_available
 from vhint.ring.packed_layout import START
 from vhint.spans import Span
-from vhint.wire.packed_vring import EventFlag
+from vhint.wire.packed_vring import DESCRIPTOR_STRUCT, EventFlag
 
 FAULTS = {
     Fault.NOT_AVAILABLE: "ring.driver.packed-head-last",
@@ -86,6 +86,7 @@ class JudgedQueue:
         self._quiet = False
         self._held: dict[int, Taken] = {}
         self._passed: set[int] = set()
+        self._stale: dict[int, bytes] = {}
 
     @property
     def packed(self) -> bool:
@@ -110,6 +111,7 @@ class JudgedQueue:
             taken = replace(
                 taken, at=at, slots=_between(at, self.ring.available_position, self.layout.size)
             )
+            self._stale.update((slot, self._descriptor(slot)) for slot in taken.slots)
         self._held[chain.head] = taken
         self._passed.discard(chain.head)
         return taken
@@ -122,6 +124,7 @@ class JudgedQueue:
         if before is not None and isinstance(self.ring, PackedDeviceQueue):
             # From now on these slots may be written anew, whoever's descriptors were there.
             gone = _between(before, self.ring.used_position, self.layout.size)
+            self._stale.pop(before.slot, None)
             self._passed |= {name for name, each in self._held.items() if each.slots & gone}
 
     def interrupt_needed(self) -> bool:
@@ -182,13 +185,23 @@ class JudgedQueue:
             by_event = self.event_idx
         return f"ring.driver.kick-{'at-avail-event' if by_event else 'when-flags-zero'}"
 
+    def _descriptor(self, slot: int) -> bytes:
+        """Return a slot of a packed ring as it stands in memory."""
+        return self.memory.read(Span(self.layout.descriptor_at(slot), DESCRIPTOR_STRUCT.size))
+
     @property
     def counter_fault(self) -> str | None:
-        """The rule that a driver broke whose next descriptor has the other wrap counter."""
+        """The rule that a driver broke whose next descriptor has the other wrap counter.
+
+        Of a list that was used only the first descriptor is written by the device: the others stand
+        as the driver wrote them the last time round, and mean nothing.
+        """
         if not isinstance(self.ring, PackedDeviceQueue) or self._held:
             return None
         slot, wrap = at = self.ring.available_position
         if not is_available(self.memory.load16(self.ring.layout.flags_at(slot)), not wrap):
+            return None
+        if self._stale.get(slot) == self._descriptor(slot):
             return None
         beginning = at == START and self.ring.used_position == START
         return f"ring.driver.packed-wrap-counter{'-start' if beginning else ''}"
