@@ -187,14 +187,21 @@ def test_out_of_order(bench: DriverBench) -> None:
     bench.idle(1.0)
     bench.held.add(HINTING)
     churn(bench)
-    for request in bench.requests(HINTING, 2):
-        bench.discard(request)
-    for request in reversed(bench.waiting(HINTING)):
+    gone = {each.ticket: bench.discard(each) for each in bench.requests(HINTING, 2)}
+    press(bench)
+    bench.stop_if_broken()
+    for request in reversed(bench.waiting(HINTING)[:3]):
         bench.answer(request)
+        gone.pop(request.ticket, None)
         bench.idle(0.2)
-        if bench.can(WORK):
-            bench.tester.free(bench.tester.allocate(bench.session.limits.chunk // 4))
-        bench.look()
+        press(bench)
+        used = bench.hole_bytes([span for each in gone.values() for span in each], filled=True)
+        bench.require(
+            not used,
+            "hint.driver.used-id-selects",
+            expected="the blocks of the request back that the used id names, and no others",
+            seen=f"{used} bytes of other requests with content again",
+        )
     bench.held.clear()
     bench.idle(1.0)
     check_all_back(bench, whole, HINTING)
