@@ -106,10 +106,16 @@ class SplitDriverQueue:
         return indices[0]
 
     def begin_at(self, index: int) -> None:
-        """Let an empty queue go on where one has left off that was used up to this index."""
+        """Let an empty queue go on where one has left off that was used up to this index.
+
+        Both sides left it waiting to hear of the next entry.
+        """
         self.available_index = self._published = self._announced = self._used_index = index
-        self.memory.store16(self.layout.available_index_at, index)
-        self.memory.store16(self.layout.used_index_at, index)
+        layout = self.layout
+        for at in (layout.available_index_at, layout.used_index_at):
+            self.memory.store16(at, index)
+        for at in (layout.avail_event_at, layout.used_event_at):
+            self.memory.store16(at, index)
 
     def put_descriptor(self, index: int, descriptor: Descriptor) -> None:
         """Store one entry of the descriptor table."""

@@ -188,12 +188,16 @@ class PackedLaps(Laps):
         layout, size = self.packed.layout, packed_vring.DESCRIPTOR_STRUCT.size
         # Whole slots, each with the counter that the driver has there; the first head last.
         spots = [self.at.on(ahead, self.size) for ahead in range(self.slots)]
+        if self.slots == self.size:  # always from slot 0: all but the first at once
+            raw = self._images[self.at.wrap]
+            self.bench.memory.write(layout.descriptor_at(0) + size, raw[size:])
+            spots = spots[:1]
         for number, spot in reversed(list(enumerate(spots))):
             raw = self._images[spot.wrap][number * size : (number + 1) * size]
             self.bench.memory.write(layout.descriptor_at(spot.slot), raw[:-2])
             flags = int.from_bytes(raw[-2:], "little")
             self.bench.memory.store16(layout.flags_at(spot.slot), flags)
-        self._heads = [*spots[:: self.per]]
+        self._heads = [self.at.on(ahead, self.size) for ahead in range(0, self.slots, self.per)]
         self.at = self.at.on(self.slots, self.size)
 
     def _all_used(self) -> bool:

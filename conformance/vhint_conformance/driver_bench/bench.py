@@ -124,13 +124,18 @@ class DriverBench:
         self.witness.begin(self._session.memory, self.monitors)
         return self.device
 
-    def start(self, offer: Offer, *, hold: Iterable[Queue] = ()) -> JudgingDevice:
+    def start(self, offer: Offer, *, hold: Iterable[Queue] = (), begin: int = 0) -> JudgingDevice:
         """Connect, and let the driver come up; the queues in `hold` are not answered by `serve`.
+
+        Split queues go on from the index `begin`, where the driver can be told that.
 
         A driver that does not accept a feature which the case is about makes it not applicable.
         """
         self.held = set(hold)
         device = self.connect(offer)
+        if begin:
+            self.need(Capability.BEGINS_ANYWHERE)
+            self.session.begin_at(begin)
         self.begin()
         if not device.live:
             self._came_not_up()

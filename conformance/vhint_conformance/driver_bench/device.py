@@ -89,6 +89,8 @@ class JudgingDevice:
         self.queues: dict[Queue, JudgedQueue] = {}
         self.outstanding: dict[int, Request] = {}
         self.let_go = 0
+        #: Where split queues begin, for a driver that has run elsewhere.
+        self.begins: int | None = None
         self.holds_reset = False
         self.reset_waits = False
         self.config_reads: list[Span] = []
@@ -216,6 +218,8 @@ class JudgingDevice:
         name = self.name_of(index)
         if name is None or name in self.queues:
             return
+        if base is None and not self.packed:
+            base = self.begins
         try:
             self.queues[name] = JudgedQueue(
                 self.memory,

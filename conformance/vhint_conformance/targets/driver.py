@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from vhint.ring import GuestMemory
 from vhint.trace import Recorder
 from vhint.wire.queues import QueueMode
-from vhint_conformance.case import Capability
+from vhint_conformance.case import PECULIAR, Capability
 from vhint_conformance.variants import SPLIT, Variant
 from vhint_conformance.verdict import Violation
 
@@ -123,6 +123,13 @@ class DriverSession(ABC):
         driver does to the device.
         """
 
+    def begin_at(self, index: int) -> None:
+        """Have driver and device begin their split queues at an index; before `start`.
+
+        Raises `NotImplementedError` without the capability BEGINS_ANYWHERE.
+        """
+        raise NotImplementedError("this driver begins every queue at its beginning")
+
     def clock(self) -> float:
         """Return the guest's time in seconds, from any beginning."""
         return time.monotonic()
@@ -160,7 +167,7 @@ class DriverTarget(ABC):
 
     def why_absent(self, capability: Capability) -> str:
         """Say why a capability is not had."""
-        return f"the target has no {capability}"
+        return PECULIAR.get(capability, f"the target has no {capability}")
 
     #: Whether it takes a device with any offer, and not those alone that cases make.
     any_offer: bool = False

@@ -33,6 +33,7 @@ from vhint.guest.memory import (
     ZoneKind,
     ZoneSpec,
 )
+from vhint.guest.port import RingPort
 from vhint.guest.profiles.free_page_hint import RoundSettings
 from vhint.guest.profiles.hint_format import BitmapFormat, PfnFormat
 from vhint.guest.profiles.reporting import ReportingSettings
@@ -83,6 +84,7 @@ ABILITIES = frozenset(
         Capability.SETS_REPORT_ORDER,
         Capability.FILLS_FREE_PAGES,
         Capability.CONFESSES,
+        Capability.BEGINS_ANYWHERE,
     }
 )
 
@@ -203,6 +205,11 @@ class GuestSession(DriverSession):
                 return False
             self.guarded(lambda: self.guest.tick(self.guest.now + TICK))
         return condition()
+
+    def begin_at(self, index: int) -> None:
+        """Let the guest be one that has run elsewhere."""
+        if isinstance(self.guest.port, RingPort):
+            self.guest.port.begin = self.device.begins = index
 
     def clock(self) -> float:
         """Return the guest's own time."""
