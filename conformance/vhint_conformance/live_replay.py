@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from vhint.guest import Answer, Draft, Request
 from vhint.ring import QueueFullError, RingError
-from vhint.spans import PAGE, Span
+from vhint.spans import PAGE, Span, subtract
 from vhint.trace.events import ResetDone
 from vhint.wire import command
 from vhint.wire.features import Features
@@ -35,6 +35,7 @@ ACKNOWLEDGEMENT = 16
 
 AFTER_DONE = f"{PREFIX}no-effect-after-done"
 AFTER_FAILURE = f"{PREFIX}done-after-failure"
+WHOLE_PAGES = f"{PREFIX}skip-covers-whole-pages"
 AFTER_RESET = f"{PREFIX}reset-ends-round"
 FILLED = (Queue.REPORTING, Queue.HINTING, Queue.FREE_PAGE)
 """Queues whose pages the driver fills with poison_val before it gives them."""
@@ -186,6 +187,8 @@ class LiveReplay:
         elif draft.blocks:
             self._ledger.forgive(draft.blocks)
             self._ledger.lend(draft.blocks)
+            parts = subtract(map(around, draft.blocks), self._ledger.hinted)
+            self._ledger.owe(WHOLE_PAGES, parts)
         if not step.get("quiet", False):
             self.bench.notify(Queue.FREE_PAGE)
 
@@ -353,6 +356,12 @@ class LiveReplay:
         bench.observe()
         bench.recorder.emit(ResetDone())
         self._requests.clear()
+
+
+def around(span: Span) -> Span:
+    """Return the whole pages that a span has a part in."""
+    start = span.start // PAGE * PAGE
+    return Span(start, -(-span.end // PAGE) * PAGE - start)
 
 
 def _valid(step: Json) -> bool:
