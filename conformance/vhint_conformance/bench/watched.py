@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -148,6 +149,26 @@ class Watched:
         """Fail by `requirement` unless the condition holds."""
         if not condition:
             raise fail(requirement, expected=expected, seen=seen, where=where)
+
+    @contextmanager
+    def blaming(self, requirement: str, expected: str) -> Iterator[None]:
+        """Blame `requirement` first for whatever goes wrong in the block, and then who found it.
+
+        For the part of a case that asks one question: a monitor names what it sees, such as a
+        page that was changed, and not what that shows.
+        """
+        before = self._violations()
+        try:
+            yield
+            self.transport.settle()
+            self.observe()
+            found = [each for each in self._violations() if each not in before]
+        except Failed as failure:
+            found = [each for each in failure.violations if each not in before]
+        if found:
+            seen = found[0]
+            own = Violation(requirement, expected, seen.seen, seen.where)
+            raise Failed([own, *(each for each in found if each.requirement != requirement)])
 
     # The end
 

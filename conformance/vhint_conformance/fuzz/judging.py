@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from vhint_conformance.bench import Bench
 from vhint_conformance.fuzz.compiling import described
 from vhint_conformance.fuzz.hunt import drawn
@@ -13,6 +15,8 @@ from vhint_conformance.verdict import Failed
 
 PROGRAMS = 12
 MOVES = 30
+SECONDS = 20.0
+"""How long they may take: of a device that takes its time fewer programs are asked."""
 
 
 def judge(bench: Bench, number: int) -> None:
@@ -22,10 +26,13 @@ def judge(bench: Bench, number: int) -> None:
     bench.observations["fuzz"] = f"--seed {seed} --examples {PROGRAMS} --steps {MOVES}"
 
     failed: list[Failed] = []
+    ends = time.monotonic() + SECONDS
 
     def use(moves: list[Move]) -> None:
         if failed:
             raise failed[0]  # Hypothesis asks again, but this device has lost its innocence
+        if time.monotonic() > ends:
+            return
         bench.observations["program"] = described(moves)
         try:
             play(bench, moves, setting)

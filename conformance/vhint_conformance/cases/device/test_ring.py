@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from vhint.guest import Draft, requests
 from vhint.spans import block
 from vhint.wire.features import Feature
@@ -54,14 +56,38 @@ def test_suppressed_kicks_by_flag(bench: Bench) -> None:
         bench.exchange(requests.inflate(pfns(bench, 1)), "ring.device.drains-available")
 
 
+@pytest.mark.parametrize("event_idx", [True, False], ids=["event-idx", "flag"])
+@case(
+    "ring.device.recheck-after-enabling",
+    "ring.device.drains-available",
+    id="ring.kick-races-sleep",
+)
+def test_race_with_sleep(bench: Bench, event_idx: bool) -> None:
+    """A chain that becomes available while the device goes to sleep, and no kick is due, is seen.
+
+    Where the device can be stepped the chain comes between any two of its steps.
+    """
+    slug = "ring.device.recheck-after-enabling"
+    bench.start(without=[] if event_idx else [Feature.EVENT_IDX])
+    bench.need_entries(INFLATE, 2)
+    for turns in range(12):
+        bench.transport.settle()
+        bench.send(requests.inflate(pfns(bench, 1)))
+        bench.let_run(turns)
+        bench.send(requests.inflate(pfns(bench, 1)))  # notified only if the device asks for it
+        for _ in range(2):
+            bench.answer(INFLATE, slug)
+
+
 @case("ring.device.spurious-kick", id="ring.spurious-kicks")
 def test_spurious(bench: Bench) -> None:
     """Notifications with nothing new do no harm."""
     driver = bench.start()
-    for queue in driver.rings:
-        for _ in range(5):
-            bench.notify(queue)
-    bench.transport.settle()
+    for _ in range(2):
+        for queue in driver.rings:
+            for _ in range(5):
+                bench.notify(queue)
+        bench.transport.settle()  # the second time they come to a device that is at rest
     bench.exchange(requests.inflate(pfns(bench, 1)), "ring.device.spurious-kick")
     bench.require(
         driver.rings[INFLATE].used_index == 1,

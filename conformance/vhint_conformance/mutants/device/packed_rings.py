@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
 from vhint.host import Device, DeviceFactory
+from vhint.host.work import Line
 from vhint.ring import Chain, PackedDeviceQueue, Position, RingError
 from vhint.ring.errors import Fault
 from vhint.ring.packed_driver import is_available
@@ -355,6 +357,38 @@ def _packed(name: str, summary: str, violates: tuple[str, ...], make: DeviceFact
     return Mutant(name, summary, slugs, make, rings=(Rings.PACKED,))
 
 
+class IdOfFirst(PackedDeviceQueue):
+    """Takes the id of a list from its first descriptor."""
+
+    def _walk(self, at: Position, flags: int) -> tuple[Chain, int]:
+        chain, slots = super()._walk(at, flags)
+        return replace(chain, head=self._descriptor(at.slot, flags)[2]), slots
+
+
+class FlagsAStepFirst(Device):
+    """Writes the flags of a used descriptor, and what belongs to them a step later."""
+
+    def serve(self, name: Queue, line: Line) -> Generator[None, None, None]:
+        """Put the old id and length back until the next step."""
+        ring = line.ring
+        while (chain := ring.pop()) is not None:
+            yield
+            length = yield from line.handler.handle(chain)
+            if length is None:
+                continue
+            if not isinstance(ring, PackedDeviceQueue):
+                self.complete(name, line, chain.head, length)
+                continue
+            place = Span(ring.layout.used_part_at(ring.used_position.slot), 6)
+            before = self.context.memory.read(place)
+            self.complete(name, line, chain.head, length)
+            written = self.context.memory.read(place)
+            self.context.memory.write(place.start, before)
+            yield
+            self.context.memory.write(place.start, written)
+            yield
+
+
 MUTANTS = (
     _packed("packed-takes-unavailable", "takes a list once it has a length, available or not",
             ("use-only-available",), with_packed(TakesWritten)),
@@ -409,5 +443,9 @@ MUTANTS = (
     _packed("packed-long-table-waits", "waits for ever at a table that is longer than its ring",
             ("ring.device.indirect-length-bounded", "malformed-answered"),
             with_packed(LongTableIgnored)),
+    _packed("packed-id-of-first", "takes the id of a list from its first descriptor",
+            ("used-id",), with_packed(IdOfFirst)),
+    _packed("packed-flags-a-step-first", "writes id and length a step after the flags that say used",
+            ("fields-before-flags",), FlagsAStepFirst),
 )  # fmt: skip
 """Mutants of packed rings."""
