@@ -109,13 +109,13 @@ def test_heads(bench: Bench) -> None:
         second = other % size if other % size != head else (head + 1) % size
         draft = requests.inflate(pfns(bench, 2))
         first, rest = driver.place(draft.readable, (4,))
-        put_chain(
+        name = put_chain(
             ring,
             Descriptor(first.start, first.length, DescriptorFlag.NEXT, second),
             Descriptor(rest.start, rest.length, DescriptorFlag(0), 0),
             at=(head, second),
         )
-        driver.note(draft, head, (first, rest), ())
+        driver.note(draft, name, (first, rest), ())
         bench.memory.release(draft.blocks)
         bench.publish(INFLATE)
         bench.answer(INFLATE)

@@ -445,7 +445,7 @@ MUTANTS = (
             with_packed(LongTableIgnored)),
     _packed("packed-id-of-first", "takes the id of a list from its first descriptor",
             ("used-id",), with_packed(IdOfFirst)),
-    _packed("packed-flags-a-step-first", "writes id and length a step after the flags that say used",
+    _packed("packed-flags-a-step-first", "shows a descriptor as used a step before id and length",
             ("fields-before-flags",), FlagsAStepFirst),
 )  # fmt: skip
 """Mutants of packed rings."""
