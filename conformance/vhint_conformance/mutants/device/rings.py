@@ -188,6 +188,28 @@ class AvailableWrapsEarly(SplitDeviceQueue):
         return chain
 
 
+class UsedSaturates(SplitDeviceQueue):
+    """Counts the used index no further than 65535."""
+
+    def push(self, head: int, length: int) -> None:
+        """Use a chain; the last index is written again and again."""
+        last = self._used_index == 0xFFFF
+        super().push(head, length)
+        if last:
+            self._used_index = 0xFFFF
+            self.memory.store16(self.layout.used_index_at, 0xFFFF)
+
+
+class SaturatesElsewhere(Device):
+    """Goes on past 65535 on the deflate queue, and on no other."""
+
+    def _start(self, only: int | None = None) -> None:
+        super()._start(only)
+        for name, line in self.lines.items():
+            if name is not Queue.DEFLATE and isinstance(line.ring, SplitDeviceQueue):
+                line.ring.__class__ = UsedSaturates
+
+
 class AvailableBySize(SplitDeviceQueue):
     """Counts its place in the available ring modulo the size of the queue."""
 
@@ -310,6 +332,12 @@ MUTANTS = (
         "keeps its place in the available ring in 15 bits",
         ("ring.device.idx-wrap",),
         with_ring(AvailableWrapsEarly),
+    ),
+    Mutant(
+        "used-index-saturates",
+        "counts the used index of all queues but deflate no further than 65535",
+        ("ring.device.idx-wrap",),
+        lambda memory: SaturatesElsewhere(memory),
     ),
     Mutant(
         "available-index-modulo-size",
