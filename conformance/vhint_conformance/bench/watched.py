@@ -164,7 +164,7 @@ class Watched:
             self.observe()
             found = [each for each in self._violations() if each not in before]
         except Failed as failure:
-            found = [each for each in failure.violations if each not in before]
+            found = list(failure.violations)
         if found:
             seen = found[0]
             own = Violation(requirement, expected, seen.seen, seen.where)

@@ -92,7 +92,7 @@ def test_target_read_only(bench: Bench) -> None:
 
 @case("balloon.device.config-odd-access-survived", id="balloon.config-odd-access")
 def test_odd_access(bench: Bench) -> None:
-    """Odd accesses to config space, and beyond its end, change no other field."""
+    """Odd accesses to config space, and beyond its end, change no field but `actual`."""
     bench.start()
     before = others(bench)
     write_number(bench, "actual", 0x01020304)
@@ -101,6 +101,10 @@ def test_odd_access(bench: Bench) -> None:
     for offset, length in ((1, 1), (3, 2), (7, 3), (end, 4)):
         bench.transport.read_config(offset, length)
     bench.transport.write_config(end, b"\xff" * 4)
+    # Parts of `actual`, with some of its neighbours, which are not the driver's to write.
+    at = config.field_offset("actual")
+    for offset, length in ((at + 2, 2), (at - 2, 4), (at, 8)):
+        bench.transport.write_config(offset, b"\xa5" * length)
     bench.require(
         others(bench) == before and not bench.status() & DeviceStatus.NEEDS_RESET,
         "balloon.device.config-odd-access-survived",

@@ -62,7 +62,10 @@ def test_type(bench: Bench, kind: int) -> None:
     features=BITMAP,
 )
 def test_not_negotiated(bench: Bench) -> None:
-    """A bitmap is UNSUPPORTED if only PFN arrays were negotiated."""
+    """A bitmap is UNSUPPORTED if only PFN arrays were negotiated, whatever the life before had."""
+    bench.start()
+    hint(bench, draft_of(bench, "bitmap"))
+    bench.reset()
     bench.start(without=[Feature.HINTING_BITMAP])
     draft = draft_of(bench, "bitmap")
     refuse(bench, draft, "hint-bitmap.device.refuse-not-negotiated", UNSUPPORTED)

@@ -25,6 +25,7 @@ from vhint_conformance.cases.hint_drafts import (
 from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.tools import number, pfns
 from vhint_conformance.variants import NO_RINGS
+from vhint_conformance.verdict import NotApplicable
 
 VALUE = 0xAAAAAAAA
 VALUES = (VALUE, 0x5A000000, 1)
@@ -175,36 +176,59 @@ def test_hint(bench: Bench, form: str) -> None:
         bench.reset()
 
 
+def inhibit(bench: Bench, by: str) -> None:
+    """Start the device where it cannot discard, or need not: for a poison, or its host's sake."""
+    if by == "poison":
+        if Feature.PAGE_POISON not in bench.offered:
+            raise NotApplicable("PAGE_POISON is not offered")
+        bench.start(poison=VALUE)
+    else:
+        bench.need(Capability.INHIBITS_ROUNDS)
+        bench.control.inhibit(True)
+        bench.start()
+
+
+@pytest.mark.parametrize("by", ["poison", "host"])
 @pytest.mark.parametrize("form", FORMATS)
-@case(
-    "hint.device.count-zero-ok",
-    id="hint.count-zero-with-poison",
-    features=[*NEEDS, Feature.HINTING],
-)
-def test_count_zero(bench: Bench, form: str) -> None:
+@case("hint.device.count-zero-ok", id="hint.count-zero-inhibited", features=[Feature.HINTING])
+def test_count_zero(bench: Bench, form: str, by: str) -> None:
     """A request for nothing is answered OK also where any other would be INHIBITED."""
-    bench.start(poison=VALUE)
-    found = hint(bench, nothing(bench, form))
-    expect(bench, found, "hint.device.count-zero-ok", Status.OK)
+    inhibit(bench, by)
+    try:
+        found = hint(bench, nothing(bench, form))
+        expect(bench, found, "hint.device.count-zero-ok", Status.OK)
+    finally:
+        permit(bench, by)
 
 
+@pytest.mark.parametrize("by", ["poison", "host"])
 @pytest.mark.parametrize("form", FORMATS)
 @case(
     "hint.device.refusal-before-inhibition",
-    id="hint.refusal-with-poison",
-    features=[*NEEDS, Feature.HINTING],
+    id="hint.refusal-inhibited",
+    features=[Feature.HINTING],
 )
-def test_refusal_first(bench: Bench, form: str) -> None:
+def test_refusal_first(bench: Bench, form: str, by: str) -> None:
     """A request with a fault is refused for that, also where a sound one would be INHIBITED."""
-    bench.start(poison=VALUE)
+    inhibit(bench, by)
     sound = draft_of(bench, form)
-    poison(bench, sound.blocks, VALUE)
+    if by == "poison":
+        poison(bench, sound.blocks, VALUE)
     faults = {
         "flags": (patched(sound, 2, b"\1"), Status.MALFORMED),
         "length": (replace(sound, readable=sound.readable + b"\0"), Status.MALFORMED),
         "type": (patched(sound, 0, b"\7\0"), Status.UNSUPPORTED),
     }
-    for fault, (draft, status) in faults.items():
-        bench.observations["fault"] = fault
-        found = acknowledge(bench, bench.exchange(draft, reuse=False))
-        expect(bench, found, "hint.device.refusal-before-inhibition", status)
+    try:
+        for fault, (draft, status) in faults.items():
+            bench.observations["fault"] = fault
+            found = acknowledge(bench, bench.exchange(draft, reuse=False))
+            expect(bench, found, "hint.device.refusal-before-inhibition", status)
+    finally:
+        permit(bench, by)
+
+
+def permit(bench: Bench, by: str) -> None:
+    """Let the host tolerate discards again: the device may live on."""
+    if by == "host":
+        bench.control.inhibit(False)

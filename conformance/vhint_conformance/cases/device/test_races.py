@@ -50,6 +50,7 @@ def test_reuse(bench: Bench, queue: str) -> None:
     bench.start(without=[Feature.MUST_TELL_HOST] if name is Queue.INFLATE else [])
     if name not in bench.driver.rings:
         raise NotApplicable(f"the target has no {queue} queue")
+    bench.need_entries(name, 2 if name is Queue.HINTING else 1)
     order = lowest(bench) if name is Queue.HINTING else 0
     places = [*bench.blocks(2, order)] if order > 4 else [*bench.blocks(PAGES, order)]
     race = Race(bench, name, places)

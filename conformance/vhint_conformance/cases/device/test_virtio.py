@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vhint.guest import requests
 from vhint.spans import block, intersect
+from vhint.transport.interface import Interrupts
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
 from vhint.wire.status import DeviceStatus
@@ -191,7 +192,15 @@ def test_interrupt_status(bench: Bench) -> None:
     bench.start(without=[Feature.EVENT_IDX])
     before = bench.transport.take_interrupts()
     bench.exchange(requests.inflate(pfns(bench, 1)))
-    after = bench.transport.take_interrupts()
+    after = Interrupts()
+
+    def came() -> bool:
+        nonlocal after
+        after |= bench.transport.take_interrupts()
+        return after.used
+
+    bench.transport.wait(came, bench.limits.patience)  # it may follow the buffer after a while
+    bench.transport.settle()
     again = bench.transport.take_interrupts()
     for seen, expected in (
         (before, (False, False)),

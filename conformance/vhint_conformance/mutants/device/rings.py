@@ -17,6 +17,7 @@ from vhint_conformance.mutants.base import Mutant, with_ring
 FRAMING = "ring.device.framing-independent"
 DRAINS = "ring.device.drains-available"
 Entry = tuple[int, int, int, int]
+_NEXT = int(DescriptorFlag.NEXT)
 
 
 class OneChainPerKick(Device):
@@ -238,6 +239,16 @@ class DirectPartLost(SplitDeviceQueue):
         yield from before
 
 
+class NextZeroEnds(SplitDeviceQueue):
+    """Takes a next field of 0 for the end of a chain."""
+
+    def _descriptors(self, table: Span, index: int, count: int) -> list[Entry]:
+        found = super()._descriptors(table, index, count)
+        return [
+            (a, size, flags if after else flags & ~_NEXT, after) for a, size, flags, after in found
+        ]
+
+
 MUTANTS = (
     Mutant(
         "one-chain-per-kick",
@@ -350,6 +361,12 @@ MUTANTS = (
         "forgets the descriptors before an indirect table",
         ("ring.device.indirect-after-direct",),
         with_ring(DirectPartLost),
+    ),
+    Mutant(
+        "next-zero-ends",
+        "takes a next field of 0 for the end of a chain",
+        (FRAMING,),
+        with_ring(NextZeroEnds),
     ),
 )
 """Mutants that read chains wrongly."""
