@@ -79,6 +79,14 @@ def draft_of(bench: Bench, form: str, count: int = 4, cookie: int = 0x1122334455
     return requests.hint_bitmap(cookie, start, wide, bits)
 
 
+def nothing(bench: Bench, form: str) -> Draft:
+    """Return a sound request for no block, in one of the formats."""
+    if form == "pfn":
+        return requests.hint_blocks(4, [])
+    need_bitmap(bench)
+    return requests.hint_bitmap(4, 0, lowest(bench), Bitmap(0, b""))
+
+
 def need_bitmap(bench: Bench) -> None:
     """Make the case not applicable if the target does not offer bitmaps."""
     if Feature.HINTING_BITMAP not in bench.offered:

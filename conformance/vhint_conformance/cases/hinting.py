@@ -9,7 +9,8 @@ from vhint.guest import Answer
 from vhint.spans import Span, subtract
 from vhint.trace import Recorder
 from vhint.trace.events import Answered
-from vhint.wire import hint_ack
+from vhint.wire import hint_ack, hint_request
+from vhint.wire.bitmap import Bitmap
 from vhint.wire.errors import PaddingNotZero, UnknownValue, WireError
 from vhint.wire.hint_ack import Acknowledgement, Status
 from vhint_conformance.verdict import Failed, Violation, fail
@@ -48,9 +49,10 @@ def acknowledge(bench: Judge, answer: Answer) -> Acknowledgement:
     """
     draft = answer.request.draft
     found = _parse(answer)
+    short = len(draft.readable) < hint_request.HEADER_SIZE
     bench.require(
         found.cookie == draft.cookie,
-        "hint.device.cookie-echo",
+        "hint.device.short-header-malformed" if short else "hint.device.cookie-echo",
         expected=f"cookie {draft.cookie:#x}",
         seen=f"{found.cookie:#x}",
     )
@@ -134,6 +136,8 @@ def _check_results(bench: Judge, answer: Answer, found: Acknowledgement) -> None
         seen=str(found.processed),
     )
     results = found.results
+    if results is not None:
+        _check_bits(bench, answer, found, results)
     if results is not None and results.count == answer.request.draft.count:
         bench.require(
             results.popcount() == found.processed,
@@ -155,6 +159,27 @@ def _check_results(bench: Judge, answer: Answer, found: Acknowledgement) -> None
             expected=f"processed under {named} with PARTIAL",
             seen=str(found.processed),
         )
+
+
+def _check_bits(bench: Judge, answer: Answer, found: Acknowledgement, results: Bitmap) -> None:
+    """Hold the result bits against the blocks that they can stand for."""
+    named = set(answer.request.draft.positions)
+    shown = set(results.indices().tolist())
+    stray = sorted(shown - named)
+    bench.require(
+        not stray,
+        "hint-bitmap.device.result-only-named",
+        expected="result bits only where the request has them",
+        seen=f"also {stray[:5]}",
+    )
+    covered = {number for number in named if number < results.count}
+    # All bits that fitted say accepted, and so does OK: then it is the number that is wrong.
+    bench.require(
+        found.status is not Status.OK or shown != covered or found.processed == len(named),
+        "hint.device.processed-counts-accepted",
+        expected=f"processed {len(named)}, with the blocks whose bits did not fit",
+        seen=str(found.processed),
+    )
 
 
 def split(answer: Answer, found: Acknowledgement) -> tuple[tuple[Span, ...], tuple[Span, ...]]:

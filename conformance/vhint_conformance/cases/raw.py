@@ -14,11 +14,12 @@ def put_chain(ring: DriverRing, *descriptors: Descriptor, at: Sequence[int] = ()
     """Add a chain as it is written; return its id.  `publish` makes it available.
 
     In a split ring the descriptors go to the places `at` (default: 0, 1, ...) and the first is the
-    head.  In a packed one they follow each other, `next` means nothing, and the id is `at[0]`.
+    head.  In a packed one they follow each other, `next` means nothing, and `at` are their ids,
+    of which the last is the list's; one id stands for all.
     """
     if isinstance(ring, PackedDriverQueue):
-        made = [_packed(each, at[0] if at else 0) for each in descriptors]
-        return ring.add_raw(*made)
+        ids = at if len(at) == len(descriptors) else [at[0] if at else 0] * len(descriptors)
+        return ring.add_raw(*map(_packed, descriptors, ids))
     split = as_split(ring)
     places = at or range(len(descriptors))
     head = split.claim(*places)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from vhint.ring import RingError
@@ -24,8 +25,8 @@ from vhint_conformance.case import Capability, Case
 from vhint_conformance.driver_bench import answers
 from vhint_conformance.driver_bench.device import JudgingDevice, Request
 from vhint_conformance.driver_bench.offer import Offer
-from vhint_conformance.driver_bench.queue import FAULTS
 from vhint_conformance.model.driver_rules.requests import KEPT, UNALTERED
+from vhint_conformance.oracle.chain_faults import FAULTS
 from vhint_conformance.oracle.driver import driver_monitors
 from vhint_conformance.oracle.driver.balloon import BalloonRules
 from vhint_conformance.oracle.driver.rounds import CommandRules
@@ -123,13 +124,18 @@ class DriverBench:
         self.witness.begin(self._session.memory, self.monitors)
         return self.device
 
-    def start(self, offer: Offer, *, hold: Iterable[Queue] = ()) -> JudgingDevice:
+    def start(self, offer: Offer, *, hold: Iterable[Queue] = (), begin: int = 0) -> JudgingDevice:
         """Connect, and let the driver come up; the queues in `hold` are not answered by `serve`.
+
+        Split queues go on from the index `begin`, where the driver can be told that.
 
         A driver that does not accept a feature which the case is about makes it not applicable.
         """
         self.held = set(hold)
         device = self.connect(offer)
+        if begin:
+            self.need(Capability.BEGINS_ANYWHERE)
+            self.session.begin_at(begin)
         self.begin()
         if not device.live:
             self._came_not_up()
@@ -427,17 +433,15 @@ class DriverBench:
         found: list[Violation] = []
         for name, queue in self.device.queues.items():
             where = f"{name} queue"
+            found += [replace(each, where=f"{where}, {each.where}") for each in queue.found]
             if isinstance(queue.broken, RingError):
                 slug = FAULTS.get(queue.broken.fault, "ring.driver.no-loop")
                 found.append(
                     Violation(slug, "chains that a device can walk", str(queue.broken), where)
                 )
                 continue
-            if counter := queue.counter_fault:
-                seen = "a descriptor with the other one where the next is due"
-                found.append(Violation(counter, "the driver's wrap counter", seen, where))
             if queue.packed:
-                continue  # there no value of the driver's flags is forbidden
+                continue
             flags = queue.available_flags
             if queue.event_idx and flags:
                 slug = "ring.driver.event-idx-avail-flags-zero"
@@ -455,6 +459,8 @@ class DriverBench:
             self.idle(self.session.limits.rest / 4)
             self.look()
             self.check_kicks()
+            for queue in self.device.queues.values():
+                queue.driver_rests()
         for monitor in self.monitors:
             monitor.finish()
         violations = self.violations()

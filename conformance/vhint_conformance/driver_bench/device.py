@@ -34,6 +34,7 @@ from vhint.wire.queues import Queue, QueueMode, queue_map
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.driver_bench.offer import Offer
 from vhint_conformance.driver_bench.queue import JudgedQueue, Taken
+from vhint_conformance.oracle.packed import Side
 
 PAGES = (Queue.REPORTING, Queue.FREE_PAGE)
 """Queues whose device-writable buffers are the pages."""
@@ -73,6 +74,7 @@ class JudgingDevice:
         self, memory: GuestMemory, offer: Offer, recorder: Recorder, mode: QueueMode
     ) -> None:
         self.memory = memory
+        memory.before_store = self._about_to_store
         self.offer = offer
         self.recorder = recorder
         self.mode = mode
@@ -87,6 +89,8 @@ class JudgingDevice:
         self.queues: dict[Queue, JudgedQueue] = {}
         self.outstanding: dict[int, Request] = {}
         self.let_go = 0
+        #: Where split queues begin, for a driver that has run elsewhere.
+        self.begins: int | None = None
         self.holds_reset = False
         self.reset_waits = False
         self.config_reads: list[Span] = []
@@ -180,7 +184,7 @@ class JudgingDevice:
         name = self.name_of(index)
         self.recorder.emit(Notified(name or f"queue {index}"))
         if name in self.queues:
-            self.queues[name].notified = True
+            self.queues[name].was_notified()
             if not self.reset_waits:
                 self.take_all(name)
 
@@ -214,6 +218,8 @@ class JudgingDevice:
         name = self.name_of(index)
         if name is None or name in self.queues:
             return
+        if base is None and not self.packed:
+            base = self.begins
         try:
             self.queues[name] = JudgedQueue(
                 self.memory,
@@ -241,6 +247,15 @@ class JudgingDevice:
         """The queues whose place is known, whether or not they are in use."""
         names = map(self.name_of, self.layouts)
         return frozenset(name for name in names if name is not None)
+
+    def driver_stores(self, address: int, data: bytes) -> None:
+        """Take note of a store that the driver is about to make, where that can be known."""
+        for queue in self.queues.values():
+            queue.stored(Side.DRIVER, address, data)
+
+    def _about_to_store(self, address: int, data: bytes) -> None:
+        for queue in self.queues.values():
+            queue.stored(Side.DEVICE, address, data)
 
     def take_all(self, name: Queue) -> int:
         """Take every chain that waits in a queue; return how many."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from vhint.host import (
     Device,
@@ -210,7 +212,68 @@ class AllInReverse(LaterFirst):
 
 
 class Sluggish(Device):
-    """Does nothing in most of its steps."""
+    """Does nothing in most of its steps; interrupts and what its host asks for come late too."""
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self._orders: deque[Callable[[], object]] = deque()
+        self._due: dict[Queue, int] = {}
+        self._rest = self.LATE
+        super().__init__(memory)
+
+    LATE = 12
+    """Steps that an interrupt, or what the host asks for, is late."""
+
+    def set_balloon_size(self, pages: int) -> None:
+        """Do it later."""
+        self._orders.append(partial(super().set_balloon_size, pages))
+
+    def start_round(self) -> None:
+        """Do it later, and say nothing of the id."""
+        self._orders.append(super().start_round)
+
+    def stop_round(self) -> None:
+        """Do it later."""
+        self._orders.append(super().stop_round)
+
+    def finish_round(self) -> None:
+        """Do it later."""
+        self._orders.append(super().finish_round)
+
+    def cancel_round(self) -> None:
+        """Do it later."""
+        self._orders.append(super().cancel_round)
+
+    def complete(self, name: Queue, line: Line, head: int, length: int) -> None:
+        """Use the buffer, and notify of it later."""
+        line.ring.push(head, length)
+        if line.ring.interrupt_needed():
+            self._due.setdefault(name, self.LATE)
+
+    def step(self, queue: Queue | None = None) -> bool:
+        """Do a step of what is late as well."""
+        busy = bool(self._orders or self._due)
+        for name in list(self._due):
+            self._due[name] -= 1
+            if not self._due[name]:
+                del self._due[name]
+                self._used_interrupt = True
+        if self._orders:
+            self._rest -= 1
+            if not self._rest:
+                self._rest = self.LATE
+                self._orders.popleft()()
+        return super().step(queue) or busy
+
+    def reset_queue(self, index: int) -> bool:
+        """Notify no more of what the queue has used."""
+        for name, number in self._indices().items():
+            if number == index:
+                self._due.pop(name, None)
+        return super().reset_queue(index)
+
+    def _reset(self) -> None:
+        self._due.clear()
+        super()._reset()
 
     def serve(self, name: Queue, line: Line) -> Generator[None, None, None]:
         """Rest between steps."""
@@ -315,7 +378,15 @@ class WritesPages(Reporting):
 
 
 class ChangesGeneration(Device):
-    """Counts more changes of its config space than there are."""
+    """Counts more changes of its config space than there are, and has a target that grows.
+
+    The target is not 0 at first, and another one after each reset.
+    """
+
+    def _begin(self) -> None:
+        super()._begin()
+        config = self.context.config
+        self.context.config = replace(config, num_pages=config.num_pages + 300)
 
     def set_balloon_size(self, pages: int) -> None:
         """Change twice."""
@@ -366,14 +437,15 @@ SOUND: Mapping[str, Sound] = {
         Sound("slow-reset", "takes its time to reset", ResetsSlowly),
         Sound("out-of-order", "uses two chains at a time, the later first", LaterFirst),
         Sound("reversed", "uses everything in reverse", AllInReverse),
-        Sound("sluggish", "does nothing in most of its steps", Sluggish),
+        Sound("sluggish", "does nothing in most of its steps, and what its host asks for late",
+              Sluggish),
         Sound("polls", "looks at its rings without being notified", NoAvailEvents,
               level=Level.MUST),
         Sound("notifies-freely", "notifies of every buffer, wanted or not", NotifiesFreely,
               level=Level.MUST),
         Sound("asks-for-reset", "asks for a reset when a PFN is not RAM",
               serving(Queue.INFLATE, AsksForReset)),
-        Sound("counts-changes-twice", "counts every change of its config space twice",
+        Sound("counts-changes-twice", "counts changes of its config space twice; has a target",
               ChangesGeneration),
         Sound("guest", "the reference guest, isolating", role=Role.DRIVER,
               own_target="reference"),

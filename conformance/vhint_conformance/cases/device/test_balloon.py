@@ -11,7 +11,7 @@ from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench, Fate
 from vhint_conformance.case import Capability, case
-from vhint_conformance.cases.tools import not_silent, pfns
+from vhint_conformance.cases.tools import need_untouched, not_silent, pfns
 from vhint_conformance.verdict import NotApplicable, fail
 
 ENTRY = 4
@@ -88,12 +88,16 @@ def test_wide_pfn(bench: Bench) -> None:
     """A PFN whose address needs more than 32 bits does not wrap round to low memory."""
     bench.start()
     # The same low 32, 36, 40 bits of address, and the same but for the sign of the PFN.
-    beyond = [page + (1 << bit) for bit in (20, 24, 28, 31) for page in pfns(bench, 2)]
+    low = {bit: pfns(bench, 2) for bit in (20, 24, 28, 31)}
+    beyond = [page + (1 << bit) for bit, pages in low.items() for page in pages]
     ram = max(start + length for start, length in bench.limits.ram) // PAGE
     wraps = [page for page in beyond if page >= ram]
     bench.send(raw(Queue.INFLATE, wraps))
     settle_fate(bench)
-    # The pages were never given: the monitors see it if they are discarded.
+    bench.observe()
+    never_given = [block(page) for pages in low.values() for page in pages]
+    seen = "the pages whose numbers have the same lower bits discarded"
+    need_untouched(bench, never_given, "balloon.device.pfn-address-width", seen)
 
 
 @pytest.mark.parametrize("pfn", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF], ids=hex)
@@ -219,7 +223,9 @@ def test_partial_page_deflated(bench: Bench) -> None:
     bench.exchange(requests.inflate([first]))
     bench.exchange(requests.deflate([first]))
     bench.touch([block(first)])
-    bench.exchange(requests.inflate(rest))
+    slug = "balloon.device.partial-page-cleared-by-deflate"
+    with bench.blaming(slug, "the page that was deflated to be left alone"):
+        bench.exchange(requests.inflate(rest))
 
 
 @case(
@@ -235,7 +241,9 @@ def test_partial_page_reset(bench: Bench) -> None:
     bench.reset()
     bench.start()
     bench.touch([block(first)])
-    bench.exchange(requests.inflate(rest))
+    slug = "balloon.device.partial-page-cleared-by-reset"
+    with bench.blaming(slug, "the page that was inflated before the reset to be left alone"):
+        bench.exchange(requests.inflate(rest))
 
 
 @case("balloon.device.no-effect-after-inflate-use", id="balloon.inflate-then-touch")

@@ -18,6 +18,9 @@ FIELDS = {
 }
 """The fields that a feature brings."""
 
+HOSTS_OWN = ("num_pages", "free_page_hint_cmd_id")
+"""The fields whose value the host may change whenever it likes."""
+
 ALL_OPTIONAL = (
     Feature.MUST_TELL_HOST,
     Feature.STATS_VQ,
@@ -41,6 +44,25 @@ def test_actual_readback(bench: Bench) -> None:
             "balloon.device.config-actual-readback",
             expected=f"actual {value:#x}",
             seen=f"{found:#x}",
+        )
+
+
+@case("balloon.device.config-actual-readback", id="balloon.actual-kept")
+def test_actual_kept(bench: Bench) -> None:
+    """`actual` is the driver's: inflating, deflating and another target leave it as it was."""
+    bench.start()
+    numbers = pfns(bench, 4)
+    write_number(bench, "actual", 0x00030201)
+    for draft in (requests.inflate(numbers), requests.deflate(numbers)):
+        bench.exchange(draft)
+        bench.transport.settle()
+        found = number(bench, "actual")
+        bench.require(
+            found == 0x00030201,
+            "balloon.device.config-actual-readback",
+            expected="actual 0x30201, as the driver wrote it",
+            seen=f"{found:#x}",
+            where=f"after a request on the {draft.queue} queue",
         )
 
 
@@ -99,12 +121,16 @@ def test_config_size(bench: Bench) -> None:
     seen = set()
     for accept in (Features.of(Feature.VERSION_1), bench.offered & Features.of(*ALL_OPTIONAL)):
         bench.start(accept=accept)
-        seen.add(bench.transport.read_config(0, 32))
+        space = bytearray(bench.transport.read_config(0, 32))
+        for field in HOSTS_OWN:
+            at = config.field_offset(field)
+            space[at : at + config.field_size(field)] = bytes(config.field_size(field))
+        seen.add(bytes(space))
         bench.reset()
     bench.require(
         len(seen) == 1,
         "balloon.device.config-size-constant",
-        expected="the same 32 bytes of config space",
+        expected="the same 32 bytes of config space, num_pages and command id aside",
         seen=" and ".join(data.hex() for data in sorted(seen)),
     )
 

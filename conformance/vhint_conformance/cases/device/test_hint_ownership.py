@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from vhint.guest import requests
+from vhint.ring import DriverRing, PackedDriverQueue
 from vhint.spans import PAGE, Span, intersect
 from vhint.trace.events import ResetDone
+from vhint.wire import hint_request
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import Capability, case
@@ -23,6 +25,8 @@ from vhint_conformance.cases.hint_drafts import (
     lowest,
 )
 from vhint_conformance.cases.hinting import acknowledge, split
+from vhint_conformance.cases.raw import as_split, spend_id
+from vhint_conformance.cases.tools import need_untouched
 from vhint_conformance.verdict import NotApplicable
 
 
@@ -153,3 +157,87 @@ def test_names_itself(bench: Bench) -> None:
         seen="a discard",
         where=", ".join(map(str, stray)),
     )
+
+
+@case("hint.device.copy-before-touch", id="hint.request-changed-meanwhile", features=NEEDS)
+def test_changed_meanwhile(bench: Bench) -> None:
+    """A request that its driver changes is carried out as it was copied, or refused as changed.
+
+    The change makes it malformed.  So a block that only the changed request names is touched by
+    no device but one that judges one copy and acts by another.
+    """
+    bench.start()
+    order = max(1, lowest(bench))
+    slug = "hint.device.copy-before-touch"
+    for turns in range(8):
+        bench.transport.settle()
+        named = bench.area(PAGE << order, PAGE << order)
+        other = bench.area(PAGE << order + 1, PAGE << order + 1)
+        draft = requests.hint_blocks(turns + 1, entries([named]))
+        request = bench.send(draft)
+        bench.let_run(turns)
+        (place, *_) = request.readable
+        at = place.start + hint_request.HEADER_SIZE
+        bench.memory.write(at, (other.start // PAGE + 1).to_bytes(8, "little"))
+        answer = bench.answer(Queue.HINTING, reuse=False)
+        found = acknowledge(bench, answer)
+        bench.touch(split(answer, found)[0])
+        bench.transport.settle()
+        bench.observe()
+        seen = "a block discarded that only the changed, malformed request names"
+        need_untouched(bench, [other], slug, seen)
+
+
+@case(
+    "ring.device.len-before-idx",
+    "ring.device.id-before-idx",
+    "ring.device.writes-before-idx",
+    "ring.device.packed-fields-before-flags",
+    id="hint.complete-when-used",
+    features=NEEDS,
+)
+def test_complete_when_used(bench: Bench) -> None:
+    """When a request shows as used its used element and its acknowledgement are complete.
+
+    Where the device can be stepped both are looked at before its next step.
+    """
+    ring = bench.start().rings[Queue.HINTING]
+    if ring.layout.size > 2:
+        spend_id(ring, 0)  # the id that a fresh ring shows before any was written
+    for cookie in (1, 2):
+        request = bench.send(draft_of(bench, "pfn", 9, cookie))
+        element = used_element(ring)
+        parts = {"id": element["id"], "len": element["len"]} | {
+            f"answer {number}": span for number, span in enumerate(request.writable)
+        }
+        if not bench.waits(Queue.HINTING):
+            bench.silent(Queue.HINTING)
+        first = {name: bench.memory.read(span) for name, span in parts.items()}
+        bench.transport.settle()
+        for name, span in parts.items():
+            later = bench.memory.read(span)
+            bench.require(
+                later == first[name],
+                before_use(name, packed=bench.packed),
+                expected=f"{name} to be {later.hex()} by the time the request shows as used",
+                seen=first[name].hex(),
+                where=str(span),
+            )
+        answer = bench.answer(Queue.HINTING, reuse=False)
+        bench.touch(split(answer, acknowledge(bench, answer))[0])
+
+
+def used_element(ring: DriverRing) -> dict[str, Span]:
+    """Return where the id and the length of the next used element will stand."""
+    if isinstance(ring, PackedDriverQueue):
+        at = ring.layout.used_part_at(ring.used_position.slot)
+        return {"len": Span(at, 4), "id": Span(at + 4, 2)}
+    at = as_split(ring).layout.used_entry_at(ring.used_index)
+    return {"id": Span(at, 4), "len": Span(at + 4, 4)}
+
+
+def before_use(part: str, *, packed: bool) -> str:
+    """Return the requirement that this part is written before the buffer shows as used."""
+    if part not in ("id", "len"):
+        return "ring.device.writes-before-idx"
+    return "ring.device.packed-fields-before-flags" if packed else f"ring.device.{part}-before-idx"

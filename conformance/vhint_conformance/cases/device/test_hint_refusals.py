@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.spans import PAGE
+from vhint.spans import PAGE, Span
 from vhint.wire import config, hint_request
 from vhint.wire.bitmap import Bitmap
 from vhint.wire.blocks import MAX_ORDER, PFN_LIMIT
@@ -32,7 +32,7 @@ from vhint_conformance.cases.hint_drafts import (
     patched,
     untouched,
 )
-from vhint_conformance.cases.tools import number
+from vhint_conformance.cases.tools import need_untouched, number
 from vhint_conformance.verdict import NotApplicable
 
 MALFORMED, UNSUPPORTED = Status.MALFORMED, Status.UNSUPPORTED
@@ -141,6 +141,28 @@ def test_address(bench: Bench, form: str, pfn: int) -> None:
     first = int.from_bytes(draft.readable[16:24], "little")
     bad = patched(draft, hint_request.HEADER_SIZE, (first + pfn).to_bytes(8, "little"))
     refuse(bench, bad, "hint.device.refuse-past-address-limit", MALFORMED)
+
+
+@case(
+    "hint.device.refuse-past-address-limit",
+    id="hint-bitmap.refuse-address",
+    features=BITMAP,
+)
+def test_bitmap_past_the_limit(bench: Bench) -> None:
+    """A bitmap that begins below page 2^52 and goes on past it does not wrap round to page 0."""
+    bench.start()
+    below = 8
+    start, order = area(bench, 2)
+    again = below + (start >> order)  # the bit that comes to the area if addresses wrap round
+    if again >= largest(bench) * config.BITMAP_COUNT_FACTOR or again >= 8 * LARGEST:
+        raise NotApplicable(f"a bitmap of {again} bits is too large for the target, or the bench")
+    bits = Bitmap.from_indices(again + 1, [again])
+    draft = requests.hint_bitmap(3, PFN_LIMIT - (below << order), order, bits)
+    bad = replace(draft, blocks=(), positions=())
+    slug = "hint.device.refuse-past-address-limit"
+    refuse(bench, bad, slug, MALFORMED)
+    wrapped = [Span(start * PAGE, PAGE << order)]
+    need_untouched(bench, wrapped, slug, "the block discarded to which it wraps round")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -264,9 +286,15 @@ def test_small_order(bench: Bench, form: str) -> None:
     bench.start()
     (place,) = bench.blocks(1, order)
     pfn = place.start // PAGE
+    slug = "hint.device.refuse-order-under-minimum"
     if form == "pfn":
         draft = requests.hint_blocks(2, [(pfn, order - 1)])
+        if fitting(bench, 2) > 1:  # the fault may be in any entry: here it is in the last one
+            (good,) = bench.blocks(1, order)
+            second = requests.hint_blocks(3, [*entries([good]), (pfn, order - 1)])
+            bad = replace(second, blocks=second.blocks[:1], positions=(0,))
+            refuse(bench, bad, slug, UNSUPPORTED)
     else:
         need_bitmap(bench)
         draft = requests.hint_bitmap(2, pfn, order - 1, Bitmap.from_indices(2, [0]))
-    refuse(bench, draft, "hint.device.refuse-order-under-minimum", UNSUPPORTED)
+    refuse(bench, draft, slug, UNSUPPORTED)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vhint.guest import requests
-from vhint.spans import PAGE
+from vhint.guest import Draft, requests
+from vhint.spans import PAGE, block, intersect
 from vhint.wire import config
 from vhint.wire.bitmap import Bitmap
 from vhint.wire.hint_ack import Status
@@ -27,6 +27,7 @@ from vhint_conformance.cases.hint_drafts import (
     largest,
     lowest,
     need_bitmap,
+    nothing,
 )
 from vhint_conformance.cases.tools import number
 from vhint_conformance.verdict import NotApplicable
@@ -129,6 +130,7 @@ def test_bitmap_pattern(bench: Bench, pattern: str) -> None:
     draft = requests.hint_bitmap(0x77, start, order, bits)
     found = hint(bench, draft)
     expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+    clear_bits_kept(bench, draft, start, order)
     stray = set(found.results.indices().tolist() if found.results else ()) - set(chosen)
     bench.require(
         not stray,
@@ -153,11 +155,26 @@ def test_bitmap_larger_order(bench: Bench) -> None:
     if 8 * size > 4 * BUDGET:
         raise NotApplicable(f"eight blocks of order {order} are too large for the bench")
     whole = bench.area(8 * size, size)
-    draft = requests.hint_bitmap(
-        0x78, whole.start // PAGE, order, Bitmap.from_indices(8, [1, 2, 6])
-    )
+    start = whole.start // PAGE
+    draft = requests.hint_bitmap(0x78, start, order, Bitmap.from_indices(8, [1, 2, 6]))
     found = hint(bench, draft)
     expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+    clear_bits_kept(bench, draft, start, order)
+
+
+def clear_bits_kept(bench: Bench, draft: Draft, start: int, order: int) -> None:
+    """Fail if a block was discarded whose bit is clear, and say so if a turned byte explains it."""
+    bench.observe()
+    gone = bench.memory.holes()
+    clear = set(range(draft.count)) - set(draft.positions)
+    lost = {n for n in clear if intersect(gone, [block(start + (n << order), order)])}
+    turned = {n ^ 7 for n in draft.positions}  # as if bit 0 of each byte were its highest
+    bench.require(
+        not lost,
+        f"hint-bitmap.device.{'request-order' if lost <= turned else 'clear-bit-untouched'}",
+        expected=f"only the blocks of bits {sorted(draft.positions)[:8]} discarded",
+        seen=f"those of {sorted(lost)[:8]} as well",
+    )
 
 
 @case(
@@ -179,14 +196,8 @@ def test_bitmap_clear_outside(bench: Bench) -> None:
 def test_count_zero(bench: Bench, form: str) -> None:
     """A request for nothing is answered OK."""
     bench.start()
-    draft = (
-        requests.hint_blocks(4, [])
-        if form == "pfn"
-        else requests.hint_bitmap(4, 0, lowest(bench), Bitmap(0, b""))
-    )
-    if form == "bitmap":
-        need_bitmap(bench)
-    expect(bench, hint(bench, draft), "hint.device.count-zero-ok", Status.OK)
+    found = hint(bench, nothing(bench, form))
+    expect(bench, found, "hint.device.count-zero-ok", Status.OK)
 
 
 @pytest.mark.parametrize("form", FORMATS)

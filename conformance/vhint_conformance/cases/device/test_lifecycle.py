@@ -109,6 +109,18 @@ def test_rings_reused(bench: Bench) -> None:
         bench.reset()
 
 
+@case(CLEAR, id="ring.every-queue-begins-anew")
+def test_begins_anew(bench: Bench) -> None:
+    """Each queue that has run begins at its first entry again after a reset, not inflate alone."""
+    for _ in range(3):
+        bench.start()
+        for number in range(3):
+            for draft in traffic(bench):
+                if draft.queue is not Queue.STATS:  # whose buffer may be held
+                    bench.exchange(draft, CLEAR if number == 0 else "", reuse=False)
+        bench.reset()
+
+
 @case(
     "virtio.device.renegotiation-not-refused",
     "virtio.device.valid-subset-accepted",

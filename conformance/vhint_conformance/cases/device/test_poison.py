@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
 
 from vhint.guest import requests
 from vhint.spans import PAGE, Span
@@ -10,12 +13,22 @@ from vhint.wire.features import Feature
 from vhint.wire.hint_ack import Status
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import Capability, case
-from vhint_conformance.cases.hint_drafts import fitting, lowest
+from vhint_conformance.cases.hint_drafts import (
+    ACCEPTED,
+    FORMATS,
+    draft_of,
+    expect,
+    hint,
+    nothing,
+    patched,
+)
 from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.tools import number, pfns
 from vhint_conformance.variants import NO_RINGS
 
 VALUE = 0xAAAAAAAA
+VALUES = (VALUE, 0x5A000000, 1)
+"""Values that are not 0, though most of their bytes are."""
 NEEDS = [Feature.PAGE_POISON]
 
 
@@ -69,10 +82,12 @@ def test_readback(bench: Bench) -> None:
 )
 def test_nonzero(bench: Bench) -> None:
     """Reported pages go on reading as a poison value that is not 0."""
-    bench.start(poison=VALUE)
-    blocks = bench.blocks(4)
-    poison(bench, blocks, VALUE)
-    bench.exchange(requests.report(blocks), reuse=False)
+    for value in VALUES:
+        bench.start(poison=value)
+        blocks = bench.blocks(4)
+        poison(bench, blocks, value)
+        bench.exchange(requests.report(blocks), reuse=False)
+        bench.reset()
 
 
 @case(
@@ -132,35 +147,64 @@ def test_inflate(bench: Bench) -> None:
     bench.touch([Span(page * PAGE, PAGE) for page in numbers])
 
 
+@pytest.mark.parametrize("form", FORMATS)
 @case(
     "hint.device.poison-preserved",
     "hint.device.poison-inhibited",
     id="hint.poison-nonzero",
     features=[*NEEDS, Feature.HINTING],
 )
-def test_hint(bench: Bench) -> None:
+def test_hint(bench: Bench, form: str) -> None:
     """Under a poison value accepted blocks read as it afterwards, or the answer is INHIBITED."""
+    for value in VALUES:
+        bench.start(poison=value)
+        draft = draft_of(bench, form)
+        poison(bench, draft.blocks, value)
+        found = acknowledge(bench, bench.exchange(draft, reuse=False))
+        bench.observations["status"] = found.status.name
+        expect(bench, found, "hint.device.poison-inhibited", *ACCEPTED)
+        for block in draft.blocks:
+            held = bench.memory.peek(block)
+            bench.require(
+                held == value.to_bytes(4, "little") * (block.length // 4),
+                "hint.device.poison-preserved",
+                expected=f"poison_val {value:#x} throughout",
+                seen=held[:16].hex(),
+                where=str(block),
+            )
+        bench.reset()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@case(
+    "hint.device.count-zero-ok",
+    id="hint.count-zero-with-poison",
+    features=[*NEEDS, Feature.HINTING],
+)
+def test_count_zero(bench: Bench, form: str) -> None:
+    """A request for nothing is answered OK also where any other would be INHIBITED."""
     bench.start(poison=VALUE)
-    order = lowest(bench)
-    blocks = bench.blocks(fitting(bench, 4), order)
-    poison(bench, blocks, VALUE)
-    draft = requests.hint_blocks(9, [(block.start // PAGE, order) for block in blocks])
-    answer = bench.exchange(draft, reuse=False)
-    found = acknowledge(bench, answer)
-    bench.observations["status"] = found.status.name
-    allowed = (Status.OK, Status.PARTIAL, Status.INHIBITED)
-    bench.require(
-        found.status in allowed,
-        "hint.device.poison-inhibited",
-        expected="OK, PARTIAL or INHIBITED",
-        seen=found.status.name,
-    )
-    for block in blocks:
-        held = bench.memory.peek(block)
-        bench.require(
-            held == VALUE.to_bytes(4, "little") * (block.length // 4),
-            "hint.device.poison-preserved",
-            expected=f"poison_val {VALUE:#x} throughout",
-            seen=held[:16].hex(),
-            where=str(block),
-        )
+    found = hint(bench, nothing(bench, form))
+    expect(bench, found, "hint.device.count-zero-ok", Status.OK)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@case(
+    "hint.device.refusal-before-inhibition",
+    id="hint.refusal-with-poison",
+    features=[*NEEDS, Feature.HINTING],
+)
+def test_refusal_first(bench: Bench, form: str) -> None:
+    """A request with a fault is refused for that, also where a sound one would be INHIBITED."""
+    bench.start(poison=VALUE)
+    sound = draft_of(bench, form)
+    poison(bench, sound.blocks, VALUE)
+    faults = {
+        "flags": (patched(sound, 2, b"\1"), Status.MALFORMED),
+        "length": (replace(sound, readable=sound.readable + b"\0"), Status.MALFORMED),
+        "type": (patched(sound, 0, b"\7\0"), Status.UNSUPPORTED),
+    }
+    for fault, (draft, status) in faults.items():
+        bench.observations["fault"] = fault
+        found = acknowledge(bench, bench.exchange(draft, reuse=False))
+        expect(bench, found, "hint.device.refusal-before-inhibition", status)

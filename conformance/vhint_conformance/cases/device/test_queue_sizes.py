@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.spans import PAGE, Span
-from vhint.wire.queues import Queue
-from vhint_conformance.bench import Bench, Fate
-from vhint_conformance.case import case
+from vhint.spans import PAGE, Span, intersect
+from vhint.wire import vring
+from vhint.wire.features import Features
+from vhint.wire.queues import QUEUE_FEATURE, Queue
+from vhint_conformance.bench import DEFAULT, Bench, Fate
+from vhint_conformance.case import Capability, case
+from vhint_conformance.cases.laps import QUEUES, PackedLaps, SplitLaps
+from vhint_conformance.cases.raw import as_split
 from vhint_conformance.cases.tools import not_silent, pfns
-from vhint_conformance.verdict import NotApplicable
+from vhint_conformance.verdict import Failed, NotApplicable, Violation
 
 INFLATE, REPORTING = Queue.INFLATE, Queue.REPORTING
 SIZES = (1, 2, 32, 256, 1024)
+PACKED_SIZES = (3, 7, 33)
+"""Sizes that no split queue has."""
+ENTRY = vring.USED_ELEMENT_STRUCT.size
 
 
 def sized(bench: Bench, size: int) -> None:
@@ -40,14 +50,49 @@ def test_full(bench: Bench, size: int) -> None:
     count = bench.driver.rings[queue].layout.size
     (whole,) = bench.blocks(1, (count - 1).bit_length())
     every = [Span(number * PAGE, PAGE) for number in whole.pages()][:count]
-    for _ in range(2):
-        for page in every:
-            bench.send(draft_of(queue, [page]), notify=False)
-        bench.notify(queue)
-        drain(bench, queue, count)
-        if queue is INFLATE:
-            bench.exchange(requests.deflate([page.start // PAGE for page in every]))
-        bench.touch(every)
+    with entries_within(bench):
+        for _ in range(2):
+            for page in every:
+                bench.send(draft_of(queue, [page]), notify=False)
+            bench.notify(queue)
+            drain(bench, queue, count)
+            if queue is INFLATE:
+                bench.exchange(requests.deflate([page.start // PAGE for page in every]))
+            bench.touch(every)
+
+
+@contextmanager
+def entries_within(bench: Bench) -> Iterator[None]:
+    """Fail, whatever else went wrong, if there is a used entry where a longer queue has one."""
+    failed: tuple[Violation, ...] = ()
+    try:
+        yield
+    except Failed as failure:
+        failed = failure.violations
+    behind = intersect(bench.memory.changes(), room_of_longer(bench))
+    if behind:
+        own = Violation(
+            "ring.device.slot-modulo-queue-size",
+            "used entries at positions below the size that the driver chose",
+            f"{sum(span.length for span in behind)} bytes changed behind a used ring",
+            str(behind[0]),
+        )
+        failed = (own, *failed)
+    if failed:
+        raise Failed(failed)
+
+
+def room_of_longer(bench: Bench) -> list[Span]:
+    """Return where each used ring would go on if the queue were as long as the device can have."""
+    if bench.packed or Capability.SHOWS_QUEUE_SIZES not in bench.session.capabilities:
+        return []
+    room = []
+    for queue, ring in bench.driver.rings.items():
+        longest = bench.transport.queue_max(bench.driver.negotiated.queues[queue].index)
+        layout = as_split(ring).layout
+        end = layout.used_span.end
+        room.append(Span(end, max(0, layout.used_entry_at(0) + longest * ENTRY - end)))
+    return room
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -82,6 +127,34 @@ def test_longest(bench: Bench, size: int) -> None:
         pages = [Span(number * PAGE, PAGE) for number in whole.pages()][:count]
         bench.exchange(requests.report(pages))
     bench.exchange(requests.inflate(pfns(bench, 1)))
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=str)
+@case(
+    "virtio.device.smaller-queue-size-honoured",
+    "ring.device.drains-available",
+    "ring.device.slot-modulo-queue-size",
+    id="ring.full-queue-each",
+    buses=False,
+)
+def test_full_each(bench: Bench, queue: Queue) -> None:
+    """Each queue is filled to its last descriptor and emptied, over and over, in every size."""
+    feature = QUEUE_FEATURE[queue]
+    if feature is not None and feature not in bench.offered:
+        raise NotApplicable(f"{feature.name} is not offered")
+    wanted = DEFAULT if feature is None else DEFAULT | Features.of(feature)
+    kind = PackedLaps if bench.packed else SplitLaps
+    seen: list[int] = []
+    for size in (*SIZES, *PACKED_SIZES) if bench.packed else SIZES:
+        driver = bench.start(accept=wanted, queue_size=size)
+        found = driver.rings[queue].layout.size
+        if found not in seen and found >= (2 if queue is Queue.HINTING else 1):
+            laps = kind(bench, queue, "ring.device.drains-available", indirect=False)
+            for _ in range(3):
+                laps.run()
+            seen.append(found)
+        bench.reset()
+    bench.observations["sizes"] = seen
 
 
 def drain(bench: Bench, queue: Queue, count: int) -> None:

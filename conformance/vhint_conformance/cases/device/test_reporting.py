@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.spans import PAGE, Span
+from vhint.spans import PAGE, Span, intersect
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench, Fate
@@ -189,6 +189,17 @@ def test_unaligned(bench: Bench, offset: int, length: int) -> None:
     (area,) = bench.blocks(1, 3)
     part = Span(area.start + offset, length)
     bench.exchange(requests.report([part]), "reporting.device.small-ranges-answered", reuse=False)
+    bench.observe()
+    pages = [Span(number * PAGE, PAGE) for number in part.pages()]
+    edges = [page for page in pages if not part.covers(page)]
+    gone = intersect(bench.memory.holes(), edges)
+    bench.require(
+        not gone,
+        "reporting.device.round-inward",
+        expected="pages of which only a part was reported to be kept",
+        seen="one discarded",
+        where=str(gone[0]) if gone else "",
+    )
 
 
 @case("reporting.device.readable-buffer-untouched", id="reporting.readable-buffer", features=NEEDS)

@@ -6,17 +6,21 @@ import pytest
 
 from vhint.guest import Draft, requests
 from vhint.spans import Span, block
+from vhint.wire import hint_ack, hint_request
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
+from vhint_conformance.cases.hint_drafts import ACCEPTED, draft_of
+from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.raw import put_chain, table_bytes
 from vhint_conformance.cases.tools import need_untouched, pfns
 from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import NotApplicable
 
 INFLATE = Queue.INFLATE
+WRITE = DescriptorFlag.WRITE
 
 
 @pytest.mark.parametrize("count", [1, 2, 16])
@@ -72,6 +76,41 @@ def test_indirect_after_direct(bench: Bench) -> None:
         where=str(block(second.length)),
     )
     bench.observations["discarded_pages"] = bench.effectiveness["discarded_pages"]
+
+
+@case(
+    "ring.device.indirect-after-direct",
+    id="hint.indirect-after-direct",
+    features=[Feature.HINTING, Feature.INDIRECT_DESC],
+)
+def test_hint_after_direct(bench: Bench) -> None:
+    """What comes before a table is as much of the request as what is in it."""
+    driver = bench.start()
+    slug = "ring.device.indirect-after-direct"
+    ring = driver.rings[Queue.HINTING]
+    bench.need_entries(Queue.HINTING, 3)
+    draft = draft_of(bench, "pfn")
+    first, second = driver.place(draft.readable, (hint_request.HEADER_SIZE,))
+    room = driver.make_room(draft.room)
+    parts = [Descriptor(*second, DescriptorFlag.NEXT, 1), Descriptor(*room[0], WRITE)]
+    (table,) = driver.place(table_bytes(ring, *parts))
+    head = put_chain(
+        ring,
+        Descriptor(*first, DescriptorFlag.NEXT, 1),
+        Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0),
+    )
+    driver.note(draft, head, (first, second), room)
+    bench.memory.release([*draft.blocks, *room])
+    bench.publish(Queue.HINTING)
+    answer = bench.answer(Queue.HINTING, slug, reuse=False)
+    status = int.from_bytes(answer.data[8:12], "little")
+    bench.require(
+        len(answer.data) >= hint_ack.HEADER_SIZE and status in ACCEPTED,
+        slug,
+        expected="a request that is not refused, as it is without a table",
+        seen=f"status {status}, length {answer.length}",
+    )
+    acknowledge(bench, answer)
 
 
 @case(

@@ -12,7 +12,7 @@ from vhint.spans import Span
 from vhint.wire import packed_vring
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
-from vhint.wire.vring import Descriptor
+from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
 from vhint_conformance.cases.raw import as_packed, ask_interrupt, put_chain, spend_id
@@ -111,6 +111,24 @@ def test_ids(bench: Bench) -> None:
         bench.memory.release(draft.blocks)
         bench.publish(INFLATE)
         bench.answer(INFLATE, "ring.device.packed-used-id")
+
+
+@packed_case("ring.device.packed-used-id", id="ring.packed-ids-of-lists")
+def test_ids_of_lists(bench: Bench) -> None:
+    """The id of a list is that of its last descriptor; what the others say means nothing."""
+    driver = bench.start()
+    bench.need_entries(INFLATE, 3)
+    for others, name in ((0xFFFF, 3), (0, 0x7FFF), (2, 1)):
+        draft = requests.inflate(pfns(bench, 3))
+        places = driver.place(draft.readable, (4, 4))
+        flags = [DescriptorFlag.NEXT, DescriptorFlag.NEXT, DescriptorFlag(0)]
+        parts = [Descriptor(*place, flag) for place, flag in zip(places, flags, strict=True)]
+        head = put_chain(driver.rings[INFLATE], *parts, at=[others, others, name])
+        driver.note(draft, head, places, ())
+        bench.memory.release(draft.blocks)
+        bench.publish(INFLATE)
+        with bench.blaming("ring.device.packed-used-id", f"the list's id, {name:#x}"):
+            bench.answer(INFLATE, "ring.device.packed-used-id")
 
 
 @packed_case("ring.device.packed-use-only-available", id="ring.packed-not-available")
@@ -226,3 +244,33 @@ def test_enabled_under_event_idx(bench: Bench) -> None:
         bench.transport.take_interrupts()
         bench.exchange(requests.inflate(pfns(bench, 1)))
         expect_interrupt(bench, "ring.device.packed-notifies-when-enabled")
+
+
+MANNERS = {"event-idx": (), "flags": (Feature.EVENT_IDX,)}
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+@packed_case(
+    "ring.device.packed-event-valid",
+    "ring.device.packed-fields-before-flags",
+    "ring.device.packed-list-skipped",
+    "ring.device.packed-no-change-after-used",
+    "ring.device.packed-use-only-available",
+    id="ring.packed-discipline",
+)
+def test_discipline(bench: Bench, manner: str) -> None:
+    """Through lists of every length, on two queues, nothing is stored that is not the device's."""
+    bench.start(queue_size=7, without=MANNERS[manner])
+    room = bench.driver.rings[INFLATE].layout.size
+    for turn in range(24):
+        pieces = [(), (4,), (3, 2)][turn % 3][: room - 1]
+        numbers = pfns(bench, 3)
+        bench.exchange(requests.inflate(numbers), readable_pieces=pieces)
+        bench.exchange(requests.deflate(numbers))
+        for _ in range(bench.fitting(INFLATE, 1 + turn % 3)):
+            bench.send(requests.inflate(pfns(bench, 1)), notify=False)
+        bench.notify(INFLATE)
+        while bench.driver.rings[INFLATE].outstanding:
+            bench.answer(INFLATE)
+        bench.transport.settle()
+        bench.observe()

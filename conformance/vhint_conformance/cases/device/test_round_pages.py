@@ -23,8 +23,10 @@ from vhint_conformance.cases.rounds import (
     Round,
     other_than,
     round_case,
+    shown,
 )
 from vhint_conformance.variants import ANY_RINGS
+from vhint_conformance.verdict import NotApplicable
 
 STALE = f"{PREFIX}stale-id-ignored"
 BEFORE_ID = f"{PREFIX}pages-before-id-ignored"
@@ -246,6 +248,9 @@ def test_after_host_stop(bench: Bench) -> None:
     hints.hint(bench.blocks(2))
     bench.transport.settle()
     bench.control.stop_round()
+    # What the host wants takes effect when the field shows it, which need not be at once.
+    if not bench.transport.wait(lambda: shown(bench) != hints.id, bench.limits.patience):
+        raise NotApplicable("the device goes on showing the id, under which hints count")
     hints.hint(bench.blocks(2), against=STALE)
     hints.command(hints.id)
     hints.hint(bench.blocks(2), against=STALE)

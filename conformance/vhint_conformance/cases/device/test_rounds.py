@@ -119,20 +119,22 @@ def test_announced(bench: Bench) -> None:
 
 @round_case(NOTIFIED, id="free-page-hint.id-stays", features=NEEDS, capabilities=ROUNDS)
 def test_id_stays(bench: Bench) -> None:
-    """The id stays in the field when the driver has sent it, or else the change is notified."""
+    """The id stays in the field when the driver sends it, or STOP, or the change is notified."""
     hints = Round(bench)
     number = hints.begin()
-    bench.transport.take_interrupts()
-    hints.command(number)
-    bench.transport.settle()
-    if shown(bench) != number:
-        bench.require(
-            bench.transport.take_interrupts().config,
-            NOTIFIED,
-            expected=f"{number:#x} shown on, or a configuration change notification",
-            seen=f"{shown(bench):#x} and no notification",
-            where=CONFIG,
-        )
+    for value in (number, STOP):
+        before = shown(bench)
+        bench.transport.take_interrupts()
+        hints.command(value)
+        bench.transport.settle()
+        if shown(bench) != before:
+            bench.require(
+                bench.transport.take_interrupts().config,
+                NOTIFIED,
+                expected=f"{before:#x} shown on, or a configuration change notification",
+                seen=f"{shown(bench):#x} and no notification",
+                where=f"{CONFIG}, after the driver's {value:#x}",
+            )
 
 
 @round_case(

@@ -278,7 +278,7 @@ def test_full_queue(bench: DriverBench) -> None:
     scatter(bench, piece, turns=20)
     bench.held.clear()
     bench.idle()
-    check_all_back(bench, whole, HINTING)
+    check_all_back(bench, whole, HINTING, "hint.driver.return-on-error")
 
 
 @driver_case(

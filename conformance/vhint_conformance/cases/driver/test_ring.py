@@ -234,6 +234,25 @@ def test_packed_rounds(bench: DriverBench) -> None:
     bench.observations["size"] = device.queues[INFLATE].layout.size
 
 
+@pytest.mark.parametrize("name", ["full", "no-event-idx", "no-indirect"])
+@driver_case(
+    "ring.driver.packed-event-valid",
+    "ring.driver.packed-head-last",
+    "ring.driver.packed-no-change-after-available",
+    "ring.driver.packed-no-change-before-used",
+    id="ring.driver-packed-discipline",
+    rings=[Rings.PACKED],
+)
+def test_packed_discipline(bench: DriverBench, name: str) -> None:
+    """Through balloon, reports and hints, nothing is stored that is the device's or half ready."""
+    bench.start(offers.OFFERS[name])
+    for pages in (40, 300, 10, 0):
+        bench.set_target(pages)
+        if bench.can(WORK):
+            churn(bench)
+        bench.idle(1.0)
+
+
 @driver_case(
     "ring.driver.packed-kick-when-enabled",
     id="ring.driver-packed-enabled",

@@ -113,6 +113,7 @@ def check_content(bench: DriverBench, holding: Holding, queue: Queue) -> None:
 def check_all_back(bench: DriverBench, whole: int, queue: Queue, requirement: str = "") -> None:
     """Fail if the guest cannot allocate what it could before: some of it did not come back.
 
+    That breaks `requirement`; if none is named, the one by which pages of the queue come back.
     `whole` is what `measure` returned; 0 means that nobody can tell.
     """
     if not whole:

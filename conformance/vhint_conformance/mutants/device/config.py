@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from vhint.host import Device
+from vhint.host.work import Line
 from vhint.wire import config
+from vhint.wire.queues import Queue
 from vhint_conformance.mutants.base import Mutant
 
 NUM_PAGES = config.field_offset("num_pages")
@@ -151,6 +153,28 @@ class LimitsBehindPoison(Device):
         return moved[offset : offset + length].ljust(length, b"\0")
 
 
+class QuietlySmaller(Device):
+    """Tells the driver of a new target only if that has more to give."""
+
+    def set_balloon_size(self, pages: int) -> None:
+        """Notify of a larger one."""
+        known = self.context.config.actual
+        self.context.config = replace(self.context.config, num_pages=pages)
+        if pages > known:
+            self._config_changed()
+
+
+class CountsItself(Device):
+    """Keeps the number of inflated pages in `actual`, over what the driver wrote there."""
+
+    def complete(self, name: Queue, line: Line, head: int, length: int) -> None:
+        """Count a page for each request."""
+        super().complete(name, line, head, length)
+        if name is Queue.INFLATE:
+            shown = self.context.config
+            self.context.config = replace(shown, actual=(shown.actual + 1) & 0xFFFFFFFF)
+
+
 MUTANTS = (
     Mutant(
         "config-big-endian",
@@ -243,6 +267,18 @@ MUTANTS = (
         "shows the hinting limits right behind poison_val",
         ("hint.device.config-present", "hint.device.config-usable-limits"),
         LimitsBehindPoison,
+    ),
+    Mutant(
+        "smaller-target-unannounced",
+        "changes num_pages to less than the driver has given without a notification",
+        ("virtio.device.config-change-notified",),
+        lambda memory: QuietlySmaller(memory),
+    ),
+    Mutant(
+        "actual-counted-by-device",
+        "writes its own count to actual",
+        ("balloon.device.config-actual-readback",),
+        lambda memory: CountsItself(memory),
     ),
 )
 """Mutants whose config space is wrong."""

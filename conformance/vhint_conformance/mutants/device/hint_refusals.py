@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 
+from vhint.host import DeviceOptions
 from vhint.host.hinting import Hinting, Refusal, named
 from vhint.ring import Chain
-from vhint.spans import Span
+from vhint.spans import PAGE, Span
 from vhint.wire import hint_request
+from vhint.wire.blocks import PFN_LIMIT
+from vhint.wire.errors import WireError
 from vhint.wire.hint_ack import Status
 from vhint.wire.hint_request import BitmapRequest, PfnRequest, RequestHeader, RequestType
 from vhint.wire.queues import Queue
@@ -288,6 +291,45 @@ def mutant(
 
 OUTSIDE = "hint.device.refuse-outside-ram"
 
+
+class MinimumOfFirst(Hinting):
+    """Holds the order of the first entry alone against the minimum."""
+
+    def _check_blocks(self, request: PfnRequest) -> None:
+        if len(request.blocks) and request.blocks[0].order < self.context.options.hint_min_order:
+            raise Refusal(Status.UNSUPPORTED)
+        if request.blocks.first_misaligned() is not None:
+            raise Refusal(Status.MALFORMED)
+
+
+class BitmapWraps(Hinting):
+    """Computes the pages of a bitmap with 52 bits."""
+
+    def _named(self, request: Request) -> Iterable[Span]:
+        for span in named(request):
+            wrapped = Span(span.start % (PFN_LIMIT * PAGE), span.length)
+            if not self.context.memory.contains(wrapped):
+                raise Refusal(Status.MALFORMED)
+            yield wrapped
+
+
+class ReadsAgain(Hinting):
+    """Judges a copy of a request and takes the blocks from the request itself."""
+
+    def _answer(self, chain: Chain) -> Generator[None, None, bytes]:
+        self._chain = chain
+        return (yield from super()._answer(chain))
+
+    def _discard(self, spans: Sequence[Span]) -> Generator[None, None, None]:
+        try:
+            again = hint_request.parse(self._chain.read(self.context.memory, self._longest()))
+            spans = [span for span in named(again) if self.context.memory.contains(span)]
+        except WireError:
+            pass
+        yield
+        yield from super()._discard(spans)
+
+
 MUTANTS = (
     mutant(
         "unknown-type-as-pfn",
@@ -422,6 +464,24 @@ MUTANTS = (
         ("hint.device.use-every-buffer", "hint.device.refuse-unknown-type"),
         RefusalUnused,
         ("H7",),
+    ),
+    Mutant(
+        "minimum-order-of-first",
+        "looks at the order of the first entry only",
+        ("hint.device.refuse-order-under-minimum",),
+        serving(Queue.HINTING, MinimumOfFirst, DeviceOptions(hint_min_order=2)),
+    ),
+    Mutant(
+        "bitmap-wraps-round",
+        "takes blocks past page 2^52 for those from 0 on",
+        ("hint.device.refuse-past-address-limit",),
+        serving(Queue.HINTING, BitmapWraps),
+    ),
+    Mutant(
+        "blocks-read-again",
+        "judges a copy of the request and acts by the request itself",
+        ("hint.device.copy-before-touch",),
+        serving(Queue.HINTING, ReadsAgain),
     ),
 )  # fmt: skip
 """Mutants that judge requests wrongly."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from vhint.host import Device
 from vhint.host.work import Line
 from vhint.ring import SplitDeviceQueue
@@ -154,6 +156,34 @@ class SurvivesReset(Device):
         self._used_interrupt, self._config_interrupt = pending
 
 
+class IdleKickFatal(Device):
+    """Asks for a reset when it is notified while nothing new is available."""
+
+    def notify(self, index: int) -> None:
+        """Take it for an error of the driver."""
+        for queue, number in self._indices().items():
+            line = self.lines.get(queue)
+            if number == index and line and not (line.work or line.kicked or line.ring.pending):
+                self.fail("a notification of nothing")
+                return
+        super().notify(index)
+
+
+class SleepsAtOnce(Device):
+    """Asks for notifications again when it goes to sleep, and looks no more at the ring."""
+
+    def serve(self, name: Queue, line: Line) -> Generator[None, None, None]:
+        """Want no notification until there is nothing more to do."""
+        ring = line.ring
+        plain = not ring.event_idx
+        if plain:
+            ring.suppress_kicks(True)
+        yield from super().serve(name, line)
+        yield
+        if plain:
+            ring.suppress_kicks(False)
+
+
 MUTANTS = (
     Mutant(
         "notifies-inflate-only",
@@ -235,6 +265,18 @@ MUTANTS = (
         ("virtio.device.reset-clears-interrupt-status",
          "ring.device.no-notification-after-reset"),
         SurvivesReset,
+    ),
+    Mutant(
+        "idle-kick-fatal",
+        "asks for a reset when it is notified of nothing new",
+        ("ring.device.spurious-kick",),
+        lambda memory: IdleKickFatal(memory),
+    ),
+    Mutant(
+        "sleeps-without-a-look",
+        "asks for notifications again and does not look at the ring once more",
+        ("ring.device.recheck-after-enabling", "ring.device.drains-available"),
+        lambda memory: SleepsAtOnce(memory),
     ),
 )  # fmt: skip
 """Mutants that notify wrongly."""

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from vhint.host import Device
 from vhint.host.balloon import PartialPages
-from vhint.host.hinting import Hinting
+from vhint.host.hinting import Hinting, Refusal
 from vhint.host.reporting import Reporting
 from vhint.ring import Chain
 from vhint.spans import Span
 from vhint.wire import config, hint_request
+from vhint.wire.hint_ack import Status
+from vhint.wire.hint_request import BitmapRequest, PfnRequest, RequestHeader
 from vhint.wire.queues import Queue
 from vhint_conformance.mutants.base import Mutant, serving, with_options
 
@@ -132,6 +134,45 @@ class PartsSurviveReset(Device):
         self._handlers = self._fresh_handlers()
 
 
+class BitmapForgets(Hinting):
+    """Has learned of the poison for PFN arrays, and not for bitmaps."""
+
+    def _named(self, request: PfnRequest | BitmapRequest) -> Iterable[Span]:
+        spans = list(super()._named(request))
+        if isinstance(request, BitmapRequest) and self.context.keeps_poison:
+            self.context.discard(spans)
+        return spans
+
+
+class PoisonIsByte(Reporting):
+    """Looks at the lowest byte of poison_val alone."""
+
+    def handle(self, chain: Chain) -> Generator[None, None, int]:
+        """Discard if that byte is 0."""
+        yield
+        if not (self.context.keeps_poison and (self.context.config.poison_val or 0) & 0xFF):
+            self.context.discard(chain.writable)
+        return 0
+
+
+class InhibitsEverything(Hinting):
+    """Answers INHIBITED under a poison before it has judged the request."""
+
+    def _validated(self, header: RequestHeader, data: bytes) -> PfnRequest | BitmapRequest:
+        if self.context.keeps_poison:
+            raise Refusal(Status.INHIBITED)
+        return super()._validated(header, data)
+
+
+class InhibitsNothing(Hinting):
+    """Answers INHIBITED under a poison also to a request for no block."""
+
+    def _named(self, request: PfnRequest | BitmapRequest) -> Iterable[Span]:
+        if self.context.keeps_poison:
+            raise Refusal(Status.INHIBITED)
+        return super()._named(request)
+
+
 MUTANTS = (
     Mutant(
         "report-loses-poison",
@@ -199,6 +240,34 @@ MUTANTS = (
         with_options(PartsSurviveReset, host_page=HOST_PAGE, hint_min_order=4),
         bugs=("Q4",),
         host_page=HOST_PAGE,
+    ),
+    Mutant(
+        "bitmap-loses-poison",
+        "discards blocks of a bitmap that must go on reading as poison_val",
+        (
+            "hint.device.poison-preserved",
+            "hint.device.poison-inhibited",
+            "hint.device.refusal-touches-nothing",
+        ),
+        serving(Queue.HINTING, BitmapForgets),
+    ),
+    Mutant(
+        "poison-is-a-byte",
+        "takes a poison_val whose lowest byte is 0 for 0",
+        (KEEPS,),
+        serving(Queue.REPORTING, PoisonIsByte),
+    ),
+    Mutant(
+        "inhibited-before-judged",
+        "answers INHIBITED to requests that have a fault",
+        ("hint.device.refusal-before-inhibition",),
+        serving(Queue.HINTING, InhibitsEverything),
+    ),
+    Mutant(
+        "nothing-inhibited",
+        "answers INHIBITED to a request for no block",
+        ("hint.device.count-zero-ok",),
+        serving(Queue.HINTING, InhibitsNothing),
     ),
 )  # fmt: skip
 """Mutants that mistake poison and parts of pages."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from vhint.host import Device
@@ -198,6 +198,24 @@ class AvailableBySize(SplitDeviceQueue):
         return (index - self._next_available) % self.layout.size
 
 
+class DirectPartLost(SplitDeviceQueue):
+    """Forgets the descriptors before an indirect table."""
+
+    def _indirect_table(self, span: Span) -> list[Entry]:
+        self._in_table = True
+        return super()._indirect_table(span)
+
+    def _follow(self, head: int) -> Iterator[tuple[int, list[Entry]]]:
+        self._in_table, before = False, []
+        for run in super()._follow(head):
+            if not self._in_table:
+                before.append(run)
+            else:
+                before.clear()
+                yield run
+        yield from before
+
+
 MUTANTS = (
     Mutant(
         "one-chain-per-kick",
@@ -298,6 +316,12 @@ MUTANTS = (
         "counts its place in the available ring modulo the size of the queue",
         (DRAINS, "ring.device.idx-wrap"),
         with_ring(AvailableBySize),
+    ),
+    Mutant(
+        "direct-part-lost",
+        "forgets the descriptors before an indirect table",
+        ("ring.device.indirect-after-direct",),
+        with_ring(DirectPartLost),
     ),
 )
 """Mutants that read chains wrongly."""

@@ -305,6 +305,24 @@ class KeepsIgnored(Hinted):
     handler = _Keeps
 
 
+class _StopUnsaid(Rounds):
+    def _step(self, event: Event) -> None:
+        said = self._show
+        if event is Event.GUEST_SENDS_STOP:
+            self._show = self._keep
+        super()._step(event)
+        self._show = said
+
+    def _keep(self, value: int) -> None:
+        self._context.config = replace(self._context.config, free_page_hint_cmd_id=value)
+
+
+class StopUnsaid(Hinted):
+    """Shows STOP after the driver's without a notification."""
+
+    rounds = _StopUnsaid
+
+
 MUTANTS = tuple(
     Mutant(name, summary, (f"free-page-hint.device.{requirement}",), make)
     for name, summary, requirement, make in (
@@ -359,6 +377,7 @@ MUTANTS = tuple(
             SilentFailure,
         ),
         ("round-silent-id", "changes the id unnotified", "id-change-notified", SilentIds),
+        ("round-silent-stop", "answers STOP by STOP unnotified", "id-change-notified", StopUnsaid),
         ("round-writable-id", "lets the driver write the id", "config-read-only", WritableId),
         ("round-done-at-id", "is done when it gets its id", "completion-by-field", DoneAtId),
         (

@@ -147,6 +147,14 @@ class HoldsOverReset(Device):
         self._statistics().held = held
 
 
+class TenAtMost(Reads):
+    """Has room for ten figures of a buffer, and looks at no more."""
+
+    def figures(self, data: bytes) -> dict[int, int] | None:
+        """Cut the buffer."""
+        return super().figures(data[: KNOWN * SIZE])
+
+
 MUTANTS = (
     Mutant(
         "unknown-tag-refused",
@@ -217,6 +225,12 @@ MUTANTS = (
         "uses a statistics buffer that it was given before the reset",
         ("ring.device.use-only-available", "ring.device.used-id-is-head"),
         HoldsOverReset,
+    ),
+    Mutant(
+        "ten-figures-at-most",
+        "reads ten entries of a buffer, known or not, and no more",
+        ("balloon.device.stats-ignore-unknown-tags",),
+        serving(Queue.STATS, TenAtMost),
     ),
 )
 """Mutants that take figures wrongly."""

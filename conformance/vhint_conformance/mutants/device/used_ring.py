@@ -7,7 +7,7 @@ from collections.abc import Generator
 from vhint.host import Device
 from vhint.host.work import Line
 from vhint.ring import Chain, GuestMemory, Layout, SplitDeviceQueue
-from vhint.spans import Span
+from vhint.spans import PAGE, Span
 from vhint.wire import vring
 from vhint.wire.queues import Queue
 from vhint_conformance.mutants.base import Mutant, with_ring
@@ -253,6 +253,73 @@ class KeepsIndices(Device):
                 line.ring._next_available, line.ring._used_index = self.stood[name]
 
 
+class IndexFirst(Device):
+    """Moves the used index on, and writes a part of what it shows a step later."""
+
+    def late(self, ring: SplitDeviceQueue, chain: Chain) -> list[Span]:
+        """Return the memory that is written late."""
+        raise NotImplementedError
+
+    def serve(self, name: Queue, line: Line) -> Generator[None, None, None]:
+        """Put what was there before back until the next step."""
+        ring, memory = line.ring, self.context.memory
+        while (chain := ring.pop()) is not None:
+            yield
+            places = self.late(ring, chain) if isinstance(ring, SplitDeviceQueue) else []
+            before = [memory.read(place) for place in places]
+            length = yield from line.handler.handle(chain)
+            if length is None:
+                continue
+            self.complete(name, line, chain.head, length)
+            written = [memory.read(place) for place in places]
+            for content in (before, written):
+                for place, data in zip(places, content, strict=True):
+                    memory.write(place.start, data)
+                yield
+
+
+class LengthLate(IndexFirst):
+    """Writes the length of a used entry too late."""
+
+    def late(self, ring: SplitDeviceQueue, chain: Chain) -> list[Span]:  # noqa: ARG002
+        """Return where the length stands."""
+        return [Span(ring.layout.used_entry_at(ring._used_index) + 4, 4)]
+
+
+class IdLate(IndexFirst):
+    """Writes the id of a used entry too late."""
+
+    def late(self, ring: SplitDeviceQueue, chain: Chain) -> list[Span]:  # noqa: ARG002
+        """Return where the id stands."""
+        return [Span(ring.layout.used_entry_at(ring._used_index), 4)]
+
+
+class AnswerLate(IndexFirst):
+    """Writes the answer too late."""
+
+    def late(self, ring: SplitDeviceQueue, chain: Chain) -> list[Span]:  # noqa: ARG002
+        """Return the room for an answer: no page is as small."""
+        return [span for span in chain.writable if span.length < PAGE]
+
+
+class OneQueueGoesOn(Device):
+    """Begins every queue anew after a reset but the one for reports."""
+
+    _stood = 0
+
+    def _reset(self) -> None:
+        line = self.lines.get(Queue.REPORTING)
+        if line is not None and isinstance(line.ring, SplitDeviceQueue):
+            self._stood = line.ring.base
+        super()._reset()
+
+    def _start(self, only: int | None = None) -> None:
+        super()._start(only)
+        line = self.lines.get(Queue.REPORTING)
+        if line is not None and isinstance(line.ring, SplitDeviceQueue):
+            line.ring._next_available = self._stood
+
+
 MUTANTS = (
     Mutant(
         "lost-acknowledgement",
@@ -363,6 +430,30 @@ MUTANTS = (
         ("ring.device.reset-clears-indices",),
         KeepsIndices,
         bugs=("F11",),
+    ),
+    Mutant(
+        "used-length-late",
+        "moves the used index on before it has written the length",
+        ("ring.device.len-before-idx",),
+        lambda memory: LengthLate(memory),
+    ),
+    Mutant(
+        "used-id-late",
+        "moves the used index on before it has written the id",
+        ("ring.device.id-before-idx", "ring.device.used-id-is-head"),
+        lambda memory: IdLate(memory),
+    ),
+    Mutant(
+        "answer-after-index",
+        "uses a request before it has written the answer",
+        ("ring.device.writes-before-idx",),
+        lambda memory: AnswerLate(memory),
+    ),
+    Mutant(
+        "reports-go-on-after-reset",
+        "goes on after a reset where the reporting queue stood before",
+        ("ring.device.reset-clears-indices",),
+        lambda memory: OneQueueGoesOn(memory),
     ),
 )  # fmt: skip
 """Mutants that give buffers back wrongly."""
