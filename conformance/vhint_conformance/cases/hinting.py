@@ -9,7 +9,7 @@ from vhint.guest import Answer
 from vhint.spans import Span, subtract
 from vhint.trace import Recorder
 from vhint.trace.events import Answered
-from vhint.wire import hint_ack
+from vhint.wire import hint_ack, hint_request
 from vhint.wire.errors import PaddingNotZero, UnknownValue, WireError
 from vhint.wire.hint_ack import Acknowledgement, Status
 from vhint_conformance.verdict import Failed, Violation, fail
@@ -50,7 +50,9 @@ def acknowledge(bench: Judge, answer: Answer) -> Acknowledgement:
     found = _parse(answer)
     bench.require(
         found.cookie == draft.cookie,
-        "hint.device.cookie-echo",
+        "hint.device.cookie-echo"
+        if len(draft.readable) >= hint_request.HEADER_SIZE
+        else "hint.device.short-header-malformed",
         expected=f"cookie {draft.cookie:#x}",
         seen=f"{found.cookie:#x}",
     )
@@ -134,6 +136,21 @@ def _check_results(bench: Judge, answer: Answer, found: Acknowledgement) -> None
         seen=str(found.processed),
     )
     results = found.results
+    found_bits = set(results.indices().tolist() if results else ())
+    asked = answer.request.draft.positions
+    stray = found_bits - set(asked)
+    bench.require(
+        not stray or found_bits != {bit ^ 7 for bit in asked},
+        "hint-bitmap.device.request-order",
+        expected="bits taken from the least significant one on",
+        seen="those from the most significant one on answered",
+    )
+    bench.require(
+        not stray,
+        "hint-bitmap.device.result-only-named",
+        expected="result bits only where the request has them",
+        seen=f"also {sorted(stray)[:5]}",
+    )
     if results is not None and results.count == answer.request.draft.count:
         bench.require(
             results.popcount() == found.processed,

@@ -10,12 +10,15 @@ from vhint.wire.features import Feature
 from vhint.wire.hint_ack import Status
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import Capability, case
-from vhint_conformance.cases.hint_drafts import fitting, lowest
+from vhint_conformance.cases.hint_drafts import entries, fitting, largest, lowest
 from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.tools import number, pfns
 from vhint_conformance.variants import NO_RINGS
 
 VALUE = 0xAAAAAAAA
+VALUES = (VALUE, 0x12345678)
+"""What free pages may hold: the same byte throughout, or a pattern of four."""
+
 NEEDS = [Feature.PAGE_POISON]
 
 
@@ -69,10 +72,15 @@ def test_readback(bench: Bench) -> None:
 )
 def test_nonzero(bench: Bench) -> None:
     """Reported pages go on reading as a poison value that is not 0."""
-    bench.start(poison=VALUE)
-    blocks = bench.blocks(4)
-    poison(bench, blocks, VALUE)
-    bench.exchange(requests.report(blocks), reuse=False)
+    for value in VALUES:
+        bench.start(poison=value)
+        blocks = (*bench.blocks(3), *bench.blocks(1, order=3))
+        poison(bench, blocks, value)
+        bench.exchange(requests.report(blocks), reuse=False)
+        bench.transport.settle()
+        for block in blocks:
+            expect_poison(bench, block, value, "reporting.device.poison-preserved")
+        bench.reset()
 
 
 @case(
@@ -140,27 +148,37 @@ def test_inflate(bench: Bench) -> None:
 )
 def test_hint(bench: Bench) -> None:
     """Under a poison value accepted blocks read as it afterwards, or the answer is INHIBITED."""
-    bench.start(poison=VALUE)
-    order = lowest(bench)
-    blocks = bench.blocks(fitting(bench, 4), order)
-    poison(bench, blocks, VALUE)
-    draft = requests.hint_blocks(9, [(block.start // PAGE, order) for block in blocks])
-    answer = bench.exchange(draft, reuse=False)
-    found = acknowledge(bench, answer)
-    bench.observations["status"] = found.status.name
     allowed = (Status.OK, Status.PARTIAL, Status.INHIBITED)
-    bench.require(
-        found.status in allowed,
-        "hint.device.poison-inhibited",
-        expected="OK, PARTIAL or INHIBITED",
-        seen=found.status.name,
-    )
-    for block in blocks:
-        held = bench.memory.peek(block)
+    for value in VALUES:
+        bench.start(poison=value)
+        order = lowest(bench)
+        blocks = (*bench.blocks(fitting(bench, 3), order), *bench.blocks(1, order + 2))
+        blocks = blocks[-largest(bench) :]
+        poison(bench, blocks, value)
+        answer = bench.exchange(requests.hint_blocks(9, entries(blocks)), reuse=False)
+        found = acknowledge(bench, answer)
+        bench.observations["status"] = found.status.name
         bench.require(
-            held == VALUE.to_bytes(4, "little") * (block.length // 4),
-            "hint.device.poison-preserved",
-            expected=f"poison_val {VALUE:#x} throughout",
-            seen=held[:16].hex(),
-            where=str(block),
+            found.status in allowed,
+            "hint.device.poison-inhibited",
+            expected="OK, PARTIAL or INHIBITED",
+            seen=found.status.name,
         )
+        bench.transport.settle()
+        for block in blocks:
+            expect_poison(bench, block, value, "hint.device.poison-preserved")
+        bench.reset()
+
+
+def expect_poison(bench: Bench, block: Span, value: int, requirement: str) -> None:
+    """Fail unless a block reads as a poison value from its first word to its last."""
+    held = bench.memory.peek(block)
+    wanted = value.to_bytes(4, "little") * (block.length // 4)
+    wrong = next((at for at in range(0, block.length, 4) if held[at : at + 4] != wanted[:4]), 0)
+    bench.require(
+        held == wanted,
+        requirement,
+        expected=f"poison_val {value:#x} throughout",
+        seen=held[wrong : wrong + 16].hex(),
+        where=f"{block}, from byte {wrong} on",
+    )

@@ -7,6 +7,7 @@ from functools import partial
 
 from vhint.guest import Draft, requests
 from vhint.ring import SplitDriverQueue
+from vhint.ring.memory import GuestMemory
 from vhint.spans import Span, block
 from vhint.wire import vring
 from vhint.wire.features import Feature
@@ -134,12 +135,13 @@ def test_wrap(bench: Bench) -> None:
         if ring.event_idx and index == 0:  # this round's last entry is the one before the wrap
             ring.put_used_event(0xFFFF)
             bench.transport.take_interrupts()
+        GuestMemory.write(bench.memory, elements.start, b"\xff" * elements.length)
         bench.memory.store16(ring.layout.available_index_at, index)
         bench.notify(Queue.DEFLATE)
         came = bench.transport.wait(partial(used_index_is, ring, index), bench.limits.patience)
         bench.require(
             came,
-            "ring.device.idx-wrap",
+            "ring.device.idx-wrap" if done > 0x7FFF else "ring.device.slot-modulo-queue-size",
             expected=f"a used index of {index} after {done} chains",
             seen=str(ring.used_index),
         )
@@ -173,6 +175,26 @@ def test_wide_address(bench: Bench) -> None:
         need_untouched(bench, draft.blocks, "ring.device.address-64-bit", seen)
         bench.reset()
     bench.observations["fates"] = fates
+
+
+@case("ring.device.address-64-bit", id="ring.address-above-4g")
+def test_high_address(bench: Bench) -> None:
+    """A buffer above 4 GiB is not taken for the one whose address has the same lower 32 bits."""
+    driver = bench.start()
+    named, decoy = requests.inflate(pfns(bench, 4)), requests.inflate(pfns(bench, 4))
+    (place,) = driver.place(named.readable)
+    low = place.start % (1 << 32)
+    watched = [Span(*each) for each in bench.limits.bystanders]
+    if low == place.start or not any(each.covers(Span(low, place.length)) for each in watched):
+        raise NotApplicable("the target has no watched memory below and above 4 GiB")
+    bench.memory.write(low, decoy.readable)
+    head = put_chain(driver.rings[INFLATE], Descriptor(place.start, place.length))
+    driver.note(named, head, (place,), ())
+    bench.memory.release(named.blocks)
+    bench.publish(INFLATE)
+    bench.answer(INFLATE)
+    seen = "the pages that the buffer 4 GiB lower names discarded"
+    need_untouched(bench, decoy.blocks, "ring.device.address-64-bit", seen)
 
 
 @case(

@@ -12,7 +12,7 @@ from vhint.spans import Span
 from vhint.wire import packed_vring
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
-from vhint.wire.vring import Descriptor
+from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
 from vhint_conformance.cases.raw import as_packed, ask_interrupt, put_chain, spend_id
@@ -20,6 +20,10 @@ from vhint_conformance.cases.tools import expect_interrupt, pfns
 from vhint_conformance.variants import Rings
 
 INFLATE = Queue.INFLATE
+NEXT = DescriptorFlag.NEXT
+
+ID_AT = 12
+"""Where the id is in a descriptor."""
 
 packed_case = partial(case, rings=[Rings.PACKED])
 """`case`, for packed rings only."""
@@ -49,6 +53,7 @@ def test_rounds(bench: Bench, size: int) -> None:
     "ring.device.packed-list-in-order",
     "ring.device.packed-one-used-per-list",
     "ring.device.packed-wraps",
+    "ring.device.packed-wrap-counter",
     id="ring.packed-lists",
 )
 def test_lists(bench: Bench, size: int) -> None:
@@ -56,16 +61,18 @@ def test_lists(bench: Bench, size: int) -> None:
     driver = bench.start(queue_size=size)
     bench.need_entries(INFLATE, 3)
     ring = as_packed(driver.rings[INFLATE])
-    size = ring.layout.size
+    size, slug = ring.layout.size, "ring.device.packed-list-skipped"
     for turn in range(2 * size):
         pieces = [(), (7,), (3, 2)][turn % 3]  # numbers are cut in two: the order of bytes counts
         draft = requests.inflate(pfns(bench, 3))
+        if pieces and ring.position.slot + len(pieces) + 1 >= size:
+            slug = "ring.device.packed-wrap-counter"  # it has to change within a list
         bench.send(draft, notify=False, readable_pieces=pieces)
         at = ring.position
         rest = [at.on(size - back, size).slot for back in range(1, len(pieces) + 1)]
         before = [bench.memory.read(descriptor(ring, slot)) for slot in rest]
         bench.notify(INFLATE)
-        bench.answer(INFLATE, "ring.device.packed-list-skipped")
+        bench.answer(INFLATE, slug)
         bench.require(
             before == [bench.memory.read(descriptor(ring, slot)) for slot in rest],
             "ring.device.packed-one-used-per-list",
@@ -108,6 +115,27 @@ def test_ids(bench: Bench) -> None:
         (place,) = driver.place(draft.readable)
         head = put_chain(ring, Descriptor(*place), at=[name])
         driver.note(draft, head, (place,), ())
+        bench.memory.release(draft.blocks)
+        bench.publish(INFLATE)
+        bench.answer(INFLATE, "ring.device.packed-used-id")
+
+
+@packed_case("ring.device.packed-used-id", id="ring.packed-id-of-a-list")
+def test_id_of_a_list(bench: Bench) -> None:
+    """The id of a list is that of its last descriptor; those of the others mean nothing."""
+    driver = bench.start()
+    bench.need_entries(INFLATE, 3)
+    ring = as_packed(driver.rings[INFLATE])
+    for name in (3, 1):
+        draft = requests.inflate(pfns(bench, 3))
+        first, second, last = driver.place(draft.readable, (4, 4))
+        slots = [ring.position.on(ahead, ring.layout.size).slot for ahead in range(2)]
+        chain = [Descriptor(*first, NEXT), Descriptor(*second, NEXT), Descriptor(*last)]
+        head = put_chain(ring, *chain, at=[name])
+        for slot in slots:
+            stray = (name ^ 2).to_bytes(2, "little")
+            bench.memory.write(ring.layout.descriptor_at(slot) + ID_AT, stray)
+        driver.note(draft, head, (first, second, last), ())
         bench.memory.release(draft.blocks)
         bench.publish(INFLATE)
         bench.answer(INFLATE, "ring.device.packed-used-id")

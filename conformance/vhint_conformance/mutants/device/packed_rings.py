@@ -251,6 +251,16 @@ class ClearsEvent(PackedDeviceQueue):
         return wanted
 
 
+class IdOfTheFirst(PackedDeviceQueue):
+    """Takes the id of a list from its first descriptor."""
+
+    def _walk(self, position: Position, flags: int) -> tuple[Chain, int]:
+        chain, slots = super()._walk(position, flags)
+        span = Span(self.layout.descriptor_at(position.slot), packed.DESCRIPTOR_STRUCT.size)
+        _, _, head, _ = packed.DESCRIPTOR_STRUCT.unpack(self.memory.read(span))
+        return replace(chain, head=head), slots
+
+
 class LongTableIgnored(PackedDeviceQueue):
     """Waits for the end of an indirect table that is longer than its ring."""
 
@@ -313,6 +323,8 @@ MUTANTS = (
             ("reset-state",), lambda memory: PositionsSurvive(memory)),
     _packed("packed-slot-for-id", "writes a slot where the id of a list belongs",
             ("used-id",), with_packed(SlotForId)),
+    _packed("packed-id-of-the-first", "takes the id of a list from its first descriptor",
+            ("used-id",), with_packed(IdOfTheFirst)),
     _packed("packed-id-15-bit", "keeps 15 bits of an id",
             ("used-id",), with_packed(IdOf15Bits)),
     _packed("packed-used-for-each-slot", "writes a used descriptor for each descriptor of a list",
