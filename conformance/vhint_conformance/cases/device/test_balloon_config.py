@@ -8,7 +8,7 @@ from vhint.wire.features import Feature, Features
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import Capability, case
-from vhint_conformance.cases.tools import number, pfns, write_number
+from vhint_conformance.cases.tools import expect_number, number, pfns, write_number
 from vhint_conformance.variants import NO_RINGS
 
 FIELDS = {
@@ -141,6 +141,7 @@ def test_config_size(bench: Bench) -> None:
 
 @case(
     "balloon.device.config-target-readable",
+    "balloon.device.config-little-endian",
     id="balloon.target-follows-host",
     capabilities=[Capability.SETS_BALLOON_SIZE],
     rings=NO_RINGS,
@@ -151,13 +152,7 @@ def test_target(bench: Bench) -> None:
     for pages in (256, 1, 4000, 0):
         bench.control.set_balloon_size(pages)
         bench.transport.settle()
-        found = number(bench, "num_pages")
-        bench.require(
-            found == pages,
-            "balloon.device.config-target-readable",
-            expected=f"num_pages {pages}",
-            seen=str(found),
-        )
+        expect_number(bench, "num_pages", pages, "balloon.device.config-target-readable")
 
 
 def others(bench: Bench) -> dict[str, int]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.spans import block
+from vhint.spans import Span, block
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
-from vhint_conformance.cases.hint_drafts import ACCEPTED, draft_of, expect
-from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.raw import put_chain
 from vhint_conformance.cases.tools import need_untouched, pfns
 from vhint_conformance.variants import Rings
+from vhint_conformance.verdict import NotApplicable
 
 INFLATE = Queue.INFLATE
 
@@ -131,29 +130,6 @@ def test_heads(bench: Bench) -> None:
     features=[Feature.HINTING],
     rings=[Rings.SPLIT],
 )
-def test_through_zero(bench: Bench) -> None:
-    """A chain may go on at descriptor 0, and back and forth: NEXT alone says where it ends."""
-    driver = bench.start()
-    bench.need_entries(Queue.HINTING, 8)
-    draft = draft_of(bench, "pfn")
-    readable = driver.place(draft.readable, (16, 4))
-    room = driver.make_room(draft.room)
-    places = (5, 0, 7, 2)
-    flags = [*[DescriptorFlag.NEXT] * 3, DescriptorFlag.WRITE]
-    parts = [
-        Descriptor(*span, flag, after)
-        for span, flag, after in zip((*readable, *room), flags, (*places[1:], 0), strict=True)
-    ]
-    head = put_chain(driver.rings[Queue.HINTING], *parts, at=places)
-    driver.note(draft, head, readable, room)
-    bench.memory.release([*draft.blocks, *room])
-    bench.publish(Queue.HINTING)
-    slug = "ring.device.framing-independent"
-    with bench.blaming(slug, "the whole of a chain that goes through descriptor 0"):
-        answer = bench.answer(Queue.HINTING, slug, reuse=False)
-        expect(bench, acknowledge(bench, answer), slug, *ACCEPTED)
-
-
 @case("ring.device.address-64-bit", id="ring.address-64-bit")
 def test_wide_address(bench: Bench) -> None:
     """A buffer far above RAM is not taken for the one whose address has the same lower bits."""
@@ -172,6 +148,26 @@ def test_wide_address(bench: Bench) -> None:
         need_untouched(bench, draft.blocks, "ring.device.address-64-bit", seen)
         bench.reset()
     bench.observations["fates"] = fates
+
+
+@case("ring.device.address-64-bit", id="ring.address-above-4g")
+def test_high_address(bench: Bench) -> None:
+    """A buffer above 4 GiB is not taken for the one whose address has the same lower 32 bits."""
+    driver = bench.start()
+    named, decoy = requests.inflate(pfns(bench, 4)), requests.inflate(pfns(bench, 4))
+    (place,) = driver.place(named.readable)
+    low = place.start % (1 << 32)
+    watched = [Span(*each) for each in bench.limits.bystanders]
+    if low == place.start or not any(each.covers(Span(low, place.length)) for each in watched):
+        raise NotApplicable("the target has no watched memory below and above 4 GiB")
+    bench.memory.write(low, decoy.readable)
+    head = put_chain(driver.rings[INFLATE], Descriptor(place.start, place.length))
+    driver.note(named, head, (place,), ())
+    bench.memory.release(named.blocks)
+    bench.publish(INFLATE)
+    bench.answer(INFLATE)
+    seen = "the pages that the buffer 4 GiB lower names discarded"
+    need_untouched(bench, decoy.blocks, "ring.device.address-64-bit", seen)
 
 
 @case(

@@ -126,6 +126,32 @@ class ObeysIndirectWrite(SplitDeviceQueue):
         return super()._walk(head)
 
 
+class PassesOverMixed(SplitDeviceQueue):
+    """Uses a chain in which an indirect table follows other buffers, and takes none of it."""
+
+    def _walk(self, head: int) -> Chain:
+        chain = super()._walk(head)
+        _, _, flags, after = self._descriptors(self.layout.descriptor_span, head, 1)[0]
+        if not flags & DescriptorFlag.NEXT:
+            return chain
+        _, _, flags, _ = self._descriptors(self.layout.descriptor_span, after, 1)[0]
+        return _empty(chain) if flags & DescriptorFlag.INDIRECT else chain
+
+
+class PassesOverWritable(SplitDeviceQueue):
+    """Uses a chain whose indirect table is marked device-writable, and takes none of it."""
+
+    def _walk(self, head: int) -> Chain:
+        chain = super()._walk(head)
+        _, _, flags, _ = self._descriptors(self.layout.descriptor_span, head, 1)[0]
+        both = DescriptorFlag.INDIRECT | DescriptorFlag.WRITE
+        return _empty(chain) if flags & both == both else chain
+
+
+def _empty(chain: Chain) -> Chain:
+    return replace(chain, readable=(), writable=())
+
+
 class IndirectInOrder(SplitDeviceQueue):
     """Walks an indirect table entry after entry and ignores its next fields."""
 
@@ -307,6 +333,18 @@ MUTANTS = (
         "refuses an indirect table that is marked device-writable",
         ("ring.device.indirect-write-flag-ignored",),
         with_ring(ObeysIndirectWrite),
+    ),
+    Mutant(
+        "indirect-after-direct-passed-over",
+        "uses a chain in which an indirect table follows other buffers, and takes none of it",
+        ("ring.device.indirect-after-direct",),
+        with_ring(PassesOverMixed),
+    ),
+    Mutant(
+        "indirect-write-flag-passed-over",
+        "uses a chain whose indirect table is marked device-writable, and takes none of it",
+        ("ring.device.indirect-write-flag-ignored",),
+        with_ring(PassesOverWritable),
     ),
     Mutant(
         "indirect-next-ignored",
