@@ -181,6 +181,7 @@ def test_trailing_bytes(bench: Bench, tail: int) -> None:
     draft = requests.inflate(pfns(bench, 2))
     longer = Draft(Queue.INFLATE, draft.readable + b"\1" * tail, blocks=draft.blocks)
     bench.exchange(longer, "balloon.device.trailing-bytes-ignored")
+    need_no_stray(bench, "balloon.device.trailing-bytes-ignored")
 
 
 @pytest.mark.parametrize("pieces", [(1,), (3, 4), (4, 4, 4), (1,) * 16], ids=str)

@@ -41,11 +41,17 @@ MALFORMED, UNSUPPORTED = Status.MALFORMED, Status.UNSUPPORTED
 def refuse(
     bench: Bench, draft: Draft, requirement: str, *allowed: Status, touched: str = ""
 ) -> None:
-    """Send a request that must be refused; fail unless it is, with nothing touched."""
+    """Send a request that must be refused; fail unless it is, with nothing touched.
+
+    Nor is anything touched by what comes next: a device might have kept what it had read.
+    """
     bench.stake = requirement
     found = hint(bench, draft, refused_by=requirement)
     expect(bench, found, requirement, *allowed)
     untouched(bench, draft.blocks, touched or "hint.device.refusal-touches-nothing")
+    if draft.blocks:
+        hint(bench, draft_of(bench, "pfn", 1))
+        untouched(bench, draft.blocks, "hint.device.refusal-touches-nothing")
 
 
 @pytest.mark.parametrize("kind", [0, 3, 0x0100, 0x0101, 0xFFFF])
