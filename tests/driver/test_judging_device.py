@@ -5,13 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vhint.ring import (
-    GuestMemory,
-    PackedDriverQueue,
-    PackedLayout,
-    SplitDriverQueue,
-    SplitLayout,
-)
+from vhint.ring import GuestMemory, SplitDriverQueue, SplitLayout
 from vhint.spans import PAGE, Span, block
 from vhint.trace import Recorder
 from vhint.trace.events import Touched
@@ -25,7 +19,6 @@ from vhint_conformance.driver_bench import answers
 from vhint_conformance.driver_bench import offer as offers
 from vhint_conformance.driver_bench.device import JudgingDevice, Request
 from vhint_conformance.driver_bench.offer import Offer
-from vhint_conformance.driver_bench.queue import JudgedQueue
 from vhint_conformance.oracle.driver import driver_monitors
 from vhint_conformance.oracle.driver.balloon import BalloonRules
 
@@ -281,31 +274,6 @@ def test_what_cannot_be_read_is_malformed(driver: Driver, data: bytes, cookie: i
     answer = hint_ack.parse(answers.sound(request), 1)
     assert answer == Acknowledgement(cookie, Status.MALFORMED, 0)
     assert answers.sound(hinting(driver, data, 8)) == b""
-
-
-def test_what_an_earlier_round_left_is_no_wrong_counter() -> None:
-    with GuestMemory.create(RAM) as memory:
-        layout = PackedLayout.at(0x1000, 4)
-        queue = JudgedQueue(memory, layout, event_idx=False, indirect=False)
-        ring = PackedDriverQueue(memory, layout, event_idx=False)
-        for _ in range(2):  # slots 0 and 1, then 2 and 3; of each list the first is overwritten
-            ring.add([Span(DATA, 4)], [Span(DATA + 16, 4)])
-            ring.publish()
-            taken = queue.take()
-            assert taken is not None
-            queue.push(taken.chain.head, 4)
-            ring.collect()
-        ring.add([Span(DATA, 4)], [])
-        ring.publish()
-        taken = queue.take()
-        assert taken is not None
-        queue.push(taken.chain.head, 0)
-        assert queue.counter_fault is None, "slot 1 is as the first list left it"
-        at = layout.flags_at(1)
-        memory.store16(layout.descriptor_at(1), 0x7777)
-        assert queue.counter_fault == "ring.driver.packed-wrap-counter"
-        memory.store16(at, 0)
-        assert queue.counter_fault is None
 
 
 def test_statistics(driver: Driver) -> None:
