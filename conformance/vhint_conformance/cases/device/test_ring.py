@@ -115,7 +115,7 @@ def test_heads(bench: Bench) -> None:
             ring,
             Descriptor(first.start, first.length, DescriptorFlag.NEXT, second),
             Descriptor(rest.start, rest.length, DescriptorFlag(0), 0),
-            at=(head, second),
+            at=[head] if bench.packed else (head, second),
         )
         driver.note(draft, name, (first, rest), ())
         bench.memory.release(draft.blocks)

@@ -67,14 +67,14 @@ def test_indirect_after_direct(bench: Bench) -> None:
             Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0),
         )
         exchange_raw(bench, draft, head, (first, second), slug)
-    stray = [span for span in bench.stray_discards() if span.overlaps(block(second.length))]
-    bench.require(
-        not stray,
-        slug,
-        expected="the indirect table to be read as descriptors",
-        seen="the table itself taken for page numbers",
-        where=str(block(second.length)),
-    )
+        stray = [span for span in bench.stray_discards() if span.overlaps(block(second.length))]
+        bench.require(
+            not stray,
+            slug,
+            expected="the indirect table to be read as descriptors",
+            seen="the table itself taken for page numbers",
+            where=str(block(second.length)),
+        )
 
 
 @case(
