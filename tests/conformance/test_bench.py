@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from vhint.guest import requests
 from vhint.wire.queues import Queue, QueueMode
 from vhint_conformance.bench import open_bench, opening
 from vhint_conformance.case import Case
 from vhint_conformance.targets.base import Session, Target
+from vhint_conformance.targets.planted import device
 from vhint_conformance.targets.reference import REFERENCES
 from vhint_conformance.verdict import Failed, NotApplicable, TargetDied, TargetNotStarted
 
@@ -80,3 +82,26 @@ def test_what_nobody_asked_for_is_found_in_the_used_rings_whatever_the_verdict()
 def test_a_queue_that_the_case_accounts_for_itself_is_left_alone() -> None:
     with pytest.raises(NotApplicable):
         leave_with_a_chain_of_its_own(Queue.DEFLATE)
+
+
+def report_a_page(*, inside: bool) -> None:
+    """Report a page to a device that discards the one behind it, in or before a part of a case."""
+    target = device("mutant:discard-neighbour")
+    assert target is not None
+    with open_bench(target, CASE, 0, None) as opened:
+        opened.start()
+        if not inside:
+            opened.exchange(requests.report(opened.blocks(1)), reuse=False)
+            opened.observe()
+        with opened.blaming("virtio.device.identity", "everything in order"):
+            if inside:
+                opened.exchange(requests.report(opened.blocks(1)), reuse=False)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_goes_wrong_in_a_part_is_blamed_on_what_the_part_is_about(inside: bool) -> None:
+    with pytest.raises(Failed) as caught:
+        report_a_page(inside=inside)
+    blamed = [each.requirement for each in caught.value.violations]
+    part = ["virtio.device.identity"] if inside else []
+    assert blamed == [*part, "reporting.device.containment"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -25,7 +26,7 @@ from vhint.wire.queues import Queue, QueueMode
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.bench.watched import Watched
 from vhint_conformance.case import Capability
-from vhint_conformance.verdict import fail
+from vhint_conformance.verdict import NotApplicable, fail
 
 STEP_REQUIREMENT = {
     Stage.WAIT_FOR_RESET: "virtio.device.status-zero-after-reset",
@@ -125,6 +126,9 @@ class Life(Watched):
                 self.recorder.emit,
             )
         except InitialisationError as error:
+            if error.step is Stage.NEGOTIATE and self._requires_must_tell_host(wish):
+                why = "the device refuses a driver without MUST_TELL_HOST, as it may"
+                raise NotApplicable(why) from error
             raise fail(
                 STEP_REQUIREMENT[error.step], expected="the device to come up", seen=str(error)
             ) from error
@@ -140,6 +144,19 @@ class Life(Watched):
         if live:
             self.go_live()
         return self._driver
+
+    def _requires_must_tell_host(self, refused: Wish) -> bool:
+        """Whether the device comes up if that is accepted too (VIRTIO 1.4, 5.5.3 Feature bits)."""
+        more = Features.of(Feature.MUST_TELL_HOST) & self.offered
+        if not more - refused.features:
+            return False
+        wish = replace(refused, features=refused.features | more)
+        lay_out = partial(self.lay_out, Arena(self.structures))
+        try:
+            execute(self.transport, initialise(wish, lay_out, live=False), self.recorder.emit)
+        except InitialisationError:
+            return False
+        return True
 
     def lay_out(self, arena: Arena, size: int, begin: int = 0) -> Layout:
         """Take room for a queue, laid out as this interface wants it.

@@ -44,6 +44,9 @@ class Watched:
         self.info = info
         self.rng = random.Random(f"{seed}:{info.id}")  # noqa: S311 - repeatable on purpose
         self.observations: dict[str, Any] = {}
+        #: The requirement that a target breaks which dies of what the case does next, if one is
+        #: known that says more than those of the case do.
+        self.stake = ""
         self.effectiveness: dict[str, int] = {"offered_pages": 0, "discarded_pages": 0}
         self.recorder = Recorder()
         self.monitors = device_monitors(legacy=self.transport.legacy)
@@ -164,7 +167,7 @@ class Watched:
             self.observe()
             found = [each for each in self._violations() if each not in before]
         except Failed as failure:
-            found = [each for each in failure.violations if each not in before]
+            found = list(failure.violations)
         if found:
             seen = found[0]
             own = Violation(requirement, expected, seen.seen, seen.where)

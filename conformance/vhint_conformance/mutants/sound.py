@@ -311,6 +311,14 @@ class NotifiesFreely(Device):
         self._used_interrupt = True
 
 
+class WantsToBeTold(Device):
+    """Refuses a driver that does not accept MUST_TELL_HOST."""
+
+    def _features_acceptable(self) -> bool:
+        wanted = Feature.MUST_TELL_HOST in self._written_features
+        return wanted and super()._features_acceptable()
+
+
 class NoAvailEvents(Device):
     """Looks at its rings whenever it works, notified or not."""
 
@@ -443,6 +451,8 @@ SOUND: Mapping[str, Sound] = {
               level=Level.MUST),
         Sound("notifies-freely", "notifies of every buffer, wanted or not", NotifiesFreely,
               level=Level.MUST),
+        Sound("wants-to-be-told", "refuses a driver without MUST_TELL_HOST; queues of one entry",
+              with_options(WantsToBeTold, queue_size=1)),
         Sound("asks-for-reset", "asks for a reset when a PFN is not RAM",
               serving(Queue.INFLATE, AsksForReset)),
         Sound("counts-changes-twice", "counts changes of its config space twice; has a target",

@@ -17,18 +17,24 @@ from vhint_conformance.cases.hint_drafts import (
     ACCEPTED,
     FORMATS,
     draft_of,
+    entries,
     expect,
+    fitting,
     hint,
+    largest,
+    lowest,
     nothing,
     patched,
 )
 from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.tools import number, pfns
 from vhint_conformance.variants import NO_RINGS
+from vhint_conformance.verdict import NotApplicable
 
 VALUE = 0xAAAAAAAA
-VALUES = (VALUE, 0x5A000000, 1)
-"""Values that are not 0, though most of their bytes are."""
+VALUES = (VALUE, 0x12345678, 0x5A000000, 1)
+"""What free pages may hold: the same byte throughout, a pattern of four, mostly zeros."""
+
 NEEDS = [Feature.PAGE_POISON]
 
 
@@ -84,9 +90,12 @@ def test_nonzero(bench: Bench) -> None:
     """Reported pages go on reading as a poison value that is not 0."""
     for value in VALUES:
         bench.start(poison=value)
-        blocks = bench.blocks(4)
+        blocks = (*bench.blocks(3), *bench.blocks(1, order=3))
         poison(bench, blocks, value)
         bench.exchange(requests.report(blocks), reuse=False)
+        bench.transport.settle()
+        for block in blocks:
+            expect_poison(bench, block, value, "reporting.device.poison-preserved")
         bench.reset()
 
 
@@ -163,48 +172,109 @@ def test_hint(bench: Bench, form: str) -> None:
         found = acknowledge(bench, bench.exchange(draft, reuse=False))
         bench.observations["status"] = found.status.name
         expect(bench, found, "hint.device.poison-inhibited", *ACCEPTED)
+        bench.transport.settle()
         for block in draft.blocks:
-            held = bench.memory.peek(block)
-            bench.require(
-                held == value.to_bytes(4, "little") * (block.length // 4),
-                "hint.device.poison-preserved",
-                expected=f"poison_val {value:#x} throughout",
-                seen=held[:16].hex(),
-                where=str(block),
-            )
+            expect_poison(bench, block, value, "hint.device.poison-preserved")
         bench.reset()
 
 
+def inhibit(bench: Bench, by: str) -> None:
+    """Start the device where it cannot discard, or need not: for a poison, or its host's sake."""
+    if by == "poison":
+        if Feature.PAGE_POISON not in bench.offered:
+            raise NotApplicable("PAGE_POISON is not offered")
+        bench.start(poison=VALUE)
+    else:
+        bench.need(Capability.INHIBITS_ROUNDS)
+        bench.control.inhibit(True)
+        bench.start()
+
+
+@pytest.mark.parametrize("by", ["poison", "host"])
 @pytest.mark.parametrize("form", FORMATS)
-@case(
-    "hint.device.count-zero-ok",
-    id="hint.count-zero-with-poison",
-    features=[*NEEDS, Feature.HINTING],
-)
-def test_count_zero(bench: Bench, form: str) -> None:
+@case("hint.device.count-zero-ok", id="hint.count-zero-inhibited", features=[Feature.HINTING])
+def test_count_zero(bench: Bench, form: str, by: str) -> None:
     """A request for nothing is answered OK also where any other would be INHIBITED."""
-    bench.start(poison=VALUE)
-    found = hint(bench, nothing(bench, form))
-    expect(bench, found, "hint.device.count-zero-ok", Status.OK)
+    inhibit(bench, by)
+    try:
+        found = hint(bench, nothing(bench, form))
+        expect(bench, found, "hint.device.count-zero-ok", Status.OK)
+    finally:
+        permit(bench, by)
 
 
+@pytest.mark.parametrize("by", ["poison", "host"])
 @pytest.mark.parametrize("form", FORMATS)
 @case(
     "hint.device.refusal-before-inhibition",
-    id="hint.refusal-with-poison",
-    features=[*NEEDS, Feature.HINTING],
+    id="hint.refusal-inhibited",
+    features=[Feature.HINTING],
 )
-def test_refusal_first(bench: Bench, form: str) -> None:
+def test_refusal_first(bench: Bench, form: str, by: str) -> None:
     """A request with a fault is refused for that, also where a sound one would be INHIBITED."""
-    bench.start(poison=VALUE)
+    inhibit(bench, by)
     sound = draft_of(bench, form)
-    poison(bench, sound.blocks, VALUE)
+    if by == "poison":
+        poison(bench, sound.blocks, VALUE)
     faults = {
         "flags": (patched(sound, 2, b"\1"), Status.MALFORMED),
         "length": (replace(sound, readable=sound.readable + b"\0"), Status.MALFORMED),
         "type": (patched(sound, 0, b"\7\0"), Status.UNSUPPORTED),
     }
-    for fault, (draft, status) in faults.items():
-        bench.observations["fault"] = fault
-        found = acknowledge(bench, bench.exchange(draft, reuse=False))
-        expect(bench, found, "hint.device.refusal-before-inhibition", status)
+    try:
+        for fault, (draft, status) in faults.items():
+            bench.observations["fault"] = fault
+            found = acknowledge(bench, bench.exchange(draft, reuse=False))
+            expect(bench, found, "hint.device.refusal-before-inhibition", status)
+    finally:
+        permit(bench, by)
+
+
+def permit(bench: Bench, by: str) -> None:
+    """Let the host tolerate discards again: the device may live on."""
+    if by == "host":
+        bench.control.inhibit(False)
+
+
+@case(
+    "hint.device.poison-preserved",
+    "hint.device.poison-inhibited",
+    id="hint.poison-orders",
+    features=[*NEEDS, Feature.HINTING],
+)
+def test_orders(bench: Bench) -> None:
+    """Blocks of several orders read as the poison value from their first word to their last."""
+    allowed = (Status.OK, Status.PARTIAL, Status.INHIBITED)
+    for value in VALUES:
+        bench.start(poison=value)
+        order = lowest(bench)
+        blocks = (*bench.blocks(fitting(bench, 3), order), *bench.blocks(1, order + 2))
+        blocks = blocks[-largest(bench) :]
+        poison(bench, blocks, value)
+        answer = bench.exchange(requests.hint_blocks(9, entries(blocks)), reuse=False)
+        found = acknowledge(bench, answer)
+        bench.observations["status"] = found.status.name
+        bench.require(
+            found.status in allowed,
+            "hint.device.poison-inhibited",
+            expected="OK, PARTIAL or INHIBITED",
+            seen=found.status.name,
+        )
+        bench.transport.settle()
+        for block in blocks:
+            expect_poison(bench, block, value, "hint.device.poison-preserved")
+        bench.reset()
+
+
+def expect_poison(bench: Bench, block: Span, value: int, requirement: str) -> None:
+    """Fail unless a block reads as a poison value from its first word to its last."""
+    held = bench.memory.peek(block)
+    wanted = value.to_bytes(4, "little") * (block.length // 4)
+    wrong = next((at for at in range(0, block.length, 4) if held[at : at + 4] != wanted[:4]), 0)
+    bench.require(
+        held == wanted,
+        requirement,
+        expected=f"poison_val {value:#x} throughout",
+        seen=held[wrong : wrong + 16].hex(),
+        where=f"{block}, from byte {wrong} on",
+    )

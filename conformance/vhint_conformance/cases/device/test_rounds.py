@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from vhint.guest import Draft
+from vhint.wire import config
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import Capability
@@ -90,8 +93,12 @@ def test_read_only(bench: Bench) -> None:
         elif when == "after a round":
             hints.finish()
         before = shown(bench)
-        for value in (STOP, DONE, other_than(hints.id), 0xFFFFFFFF):
-            write_number(bench, CONFIG, value)
+        for value, wide in product((STOP, DONE, other_than(hints.id), 0xFFFFFFFF), (False, True)):
+            if wide:  # a write to `actual` that goes on into its neighbour
+                data = bytes(4) + value.to_bytes(4, "little")
+                bench.transport.write_config(config.field_offset("actual"), data)
+            else:
+                write_number(bench, CONFIG, value)
             bench.transport.settle()
             bench.require(
                 shown(bench) == before,

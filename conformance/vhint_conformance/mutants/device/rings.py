@@ -17,6 +17,7 @@ from vhint_conformance.mutants.base import Mutant, with_ring
 FRAMING = "ring.device.framing-independent"
 DRAINS = "ring.device.drains-available"
 Entry = tuple[int, int, int, int]
+_NEXT = int(DescriptorFlag.NEXT)
 
 
 class OneChainPerKick(Device):
@@ -125,6 +126,32 @@ class ObeysIndirectWrite(SplitDeviceQueue):
         return super()._walk(head)
 
 
+class PassesOverMixed(SplitDeviceQueue):
+    """Uses a chain in which an indirect table follows other buffers, and takes none of it."""
+
+    def _walk(self, head: int) -> Chain:
+        chain = super()._walk(head)
+        _, _, flags, after = self._descriptors(self.layout.descriptor_span, head, 1)[0]
+        if not flags & DescriptorFlag.NEXT:
+            return chain
+        _, _, flags, _ = self._descriptors(self.layout.descriptor_span, after, 1)[0]
+        return _empty(chain) if flags & DescriptorFlag.INDIRECT else chain
+
+
+class PassesOverWritable(SplitDeviceQueue):
+    """Uses a chain whose indirect table is marked device-writable, and takes none of it."""
+
+    def _walk(self, head: int) -> Chain:
+        chain = super()._walk(head)
+        _, _, flags, _ = self._descriptors(self.layout.descriptor_span, head, 1)[0]
+        both = DescriptorFlag.INDIRECT | DescriptorFlag.WRITE
+        return _empty(chain) if flags & both == both else chain
+
+
+def _empty(chain: Chain) -> Chain:
+    return replace(chain, readable=(), writable=())
+
+
 class IndirectInOrder(SplitDeviceQueue):
     """Walks an indirect table entry after entry and ignores its next fields."""
 
@@ -188,6 +215,28 @@ class AvailableWrapsEarly(SplitDeviceQueue):
         return chain
 
 
+class UsedSaturates(SplitDeviceQueue):
+    """Counts the used index no further than 65535."""
+
+    def push(self, head: int, length: int) -> None:
+        """Use a chain; the last index is written again and again."""
+        last = self._used_index == 0xFFFF
+        super().push(head, length)
+        if last:
+            self._used_index = 0xFFFF
+            self.memory.store16(self.layout.used_index_at, 0xFFFF)
+
+
+class SaturatesElsewhere(Device):
+    """Goes on past 65535 on the deflate queue, and on no other."""
+
+    def _start(self, only: int | None = None) -> None:
+        super()._start(only)
+        for name, line in self.lines.items():
+            if name is not Queue.DEFLATE and isinstance(line.ring, SplitDeviceQueue):
+                line.ring.__class__ = UsedSaturates
+
+
 class AvailableBySize(SplitDeviceQueue):
     """Counts its place in the available ring modulo the size of the queue."""
 
@@ -214,6 +263,16 @@ class DirectPartLost(SplitDeviceQueue):
                 before.clear()
                 yield run
         yield from before
+
+
+class NextZeroEnds(SplitDeviceQueue):
+    """Takes a next field of 0 for the end of a chain."""
+
+    def _descriptors(self, table: Span, index: int, count: int) -> list[Entry]:
+        found = super()._descriptors(table, index, count)
+        return [
+            (a, size, flags if after else flags & ~_NEXT, after) for a, size, flags, after in found
+        ]
 
 
 MUTANTS = (
@@ -276,6 +335,18 @@ MUTANTS = (
         with_ring(ObeysIndirectWrite),
     ),
     Mutant(
+        "indirect-after-direct-passed-over",
+        "uses a chain in which an indirect table follows other buffers, and takes none of it",
+        ("ring.device.indirect-after-direct",),
+        with_ring(PassesOverMixed),
+    ),
+    Mutant(
+        "indirect-write-flag-passed-over",
+        "uses a chain whose indirect table is marked device-writable, and takes none of it",
+        ("ring.device.indirect-write-flag-ignored",),
+        with_ring(PassesOverWritable),
+    ),
+    Mutant(
         "indirect-next-ignored",
         "walks an indirect table in the order of its entries and ignores their next fields",
         ("ring.device.indirect-supported-when-negotiated",),
@@ -312,6 +383,12 @@ MUTANTS = (
         with_ring(AvailableWrapsEarly),
     ),
     Mutant(
+        "used-index-saturates",
+        "counts the used index of all queues but deflate no further than 65535",
+        ("ring.device.idx-wrap",),
+        lambda memory: SaturatesElsewhere(memory),
+    ),
+    Mutant(
         "available-index-modulo-size",
         "counts its place in the available ring modulo the size of the queue",
         (DRAINS, "ring.device.idx-wrap"),
@@ -322,6 +399,12 @@ MUTANTS = (
         "forgets the descriptors before an indirect table",
         ("ring.device.indirect-after-direct",),
         with_ring(DirectPartLost),
+    ),
+    Mutant(
+        "next-zero-ends",
+        "takes a next field of 0 for the end of a chain",
+        (FRAMING,),
+        with_ring(NextZeroEnds),
     ),
 )
 """Mutants that read chains wrongly."""
