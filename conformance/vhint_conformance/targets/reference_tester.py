@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vhint.guest.device_life import DeviceState
 from vhint.guest.memory import Block, OutOfMemoryError, pages_of
-from vhint.guest.page_life import LIVE
+from vhint.guest.page_life import DEVICES, LIVE
 from vhint.guest.profiles.reporting import ReportingSettings
 from vhint.spans import PAGE
 from vhint.wire.features import Feature
@@ -146,13 +146,15 @@ class GuestTester(UpperTester):
         return (*found, *self._lost())
 
     def _lost(self) -> Iterator[Violation]:
-        """Yield a page that is free, or on its way, and that the guest counts on in vain.
+        """Yield a page that is the guest's again, and that it counts on in vain.
 
-        What is in use is the affair of `intact`.
+        What is in use is the affair of `intact`; of what the device has, its answer decides.
         """
         memory = self._session.guest.memory
-        lost = next((each for each in memory.verify() if memory.state(each.pfn) not in LIVE), None)
-        if lost is not None:
+        others = LIVE | DEVICES
+        for lost in memory.verify():
+            if memory.state(lost.pfn) in others:
+                continue
             device = self._session.device
             known = device.accepted or device.offer.features
             slug = next((slug for feature, slug in UNINITIALISED.items() if feature in known), "")
@@ -162,3 +164,4 @@ class GuestTester(UpperTester):
                 str(lost),
                 f"page {lost.pfn:#x}",
             )
+            return

@@ -104,6 +104,10 @@ class WitnessDevice:
         self.sees_status = True
         if value == 0:
             self._forget_places()
+        elif value & DeviceStatus.DRIVER_OK:  # a ring that lies where it lay is not said again
+            for index, layout in list(self._old.items()):
+                if self.judge.name_of(index) is not None:
+                    self.place(index, layout)
         self.judge.write_status(value)
         return value == 0
 

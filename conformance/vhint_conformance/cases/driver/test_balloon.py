@@ -98,21 +98,22 @@ def test_inflate_held(bench: DriverBench) -> None:
     bench.idle(1.0)
 
 
+@pytest.mark.parametrize("before", [0, 64])
 @driver_case(
     "balloon.driver.no-deflate-before-inflate-use",
     "balloon.driver.deflate-only-own",
     "balloon.driver.unacknowledged-kept",
     id="balloon.driver-change-of-mind",
 )
-def test_change_of_mind(bench: DriverBench) -> None:
+def test_change_of_mind(bench: DriverBench, before: int) -> None:
     """A target that falls while an inflate request is held brings no deflate of its pages.
 
     Those that are in the balloon already may be deflated meanwhile, and do not disturb it.
     """
     bench.start(offers.TELL_HOST)
-    grow(bench, 64)
+    grow(bench, before)
     bench.held.add(INFLATE)
-    bench.set_target(192)
+    bench.set_target(before + 128)
     request = bench.request(INFLATE, DEMAND)
     bench.set_target(0)
     bench.idle(1.0)
@@ -242,17 +243,20 @@ def test_no_deflate_on_oom(bench: DriverBench) -> None:
     )
 
 
+@pytest.mark.parametrize("pages", [24, 512])
 @driver_case(
     "balloon.driver.may-deflate-on-oom",
+    "balloon.driver.deflate-through-queue",
     id="balloon.driver-deflate-on-oom",
     features=[Feature.DEFLATE_ON_OOM],
     capabilities=[WORK, Capability.FILLS_MEMORY],
 )
-def test_deflate_on_oom(bench: DriverBench) -> None:
-    """With DEFLATE_ON_OOM the driver may take pages back; what it does is recorded."""
+def test_deflate_on_oom(bench: DriverBench, pages: int) -> None:
+    """With DEFLATE_ON_OOM the driver may take pages back, and says so; how many is recorded."""
     bench.start(offers.OOM)
-    grow(bench, 512)
+    grow(bench, pages)
     holding = bench.tester.fill()
+    bench.look()
     bench.observations["balloon_under_pressure"] = bench.balloon.size
     bench.tester.free(holding)
     bench.idle(1.0)

@@ -27,6 +27,9 @@ from vhint_conformance.mutants.guest.base import GuestMutant, guest, hinting
 ARRAY = 4 * 256
 """Bytes for the page numbers of the longest request."""
 
+MARK = 0x5A5A5A5A
+"""What a guest fills blocks with that it will know again."""
+
 FEW = 300
 """Pages up to which a balloon is taken for one that nobody will miss."""
 
@@ -221,12 +224,12 @@ class UnwrittenUntouched(Hinting):
     _written = 0
 
     def offer(self, blocks: list[Block]) -> list[Block]:
-        """Clear the blocks first, and count on that."""
+        """Fill the blocks first, and count on that."""
         if self.poison is not None:
             return super().offer(blocks)
         for block in blocks:
-            self.memory.fill(block, 0)
-        self.poison = 0
+            self.memory.fill(block, MARK)
+        self.poison = MARK
         try:
             return super().offer(blocks)
         finally:
