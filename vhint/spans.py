@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import chain
@@ -109,6 +110,16 @@ def subtract(spans: Iterable[Span], holes: Iterable[Span]) -> tuple[Span, ...]:
         if position < span.end:
             left.append(Span(position, span.end - position))
     return tuple(left)
+
+
+def touches(merged: Sequence[Span], span: Span) -> bool:
+    """Whether a span shares a byte with any of others, which are sorted and apart.
+
+    >>> touches([Span(0, 4), Span(8, 4)], Span(4, 4)), touches([Span(0, 4)], Span(3, 4))
+    (False, True)
+    """
+    last = bisect_left(merged, (span.end,)) - 1
+    return last >= 0 and merged[last].overlaps(span)
 
 
 def intersect(spans: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:

@@ -49,6 +49,7 @@ class Capability(StrEnum):
     SHOWS_INTERRUPT_STATUS = "shows-interrupt-status"  # there is a register of pending interrupts
     HEARS_RESETS = "hears-resets"  # a reset reaches the device itself and not its queues alone
     STOPS_QUEUES = "stops-queues"  # queues can be stopped and the device left as it is
+    BEGINS_ANYWHERE = "begins-anywhere"  # a split queue can go on where another has left off
     CHANGES_MEMORY = "changes-memory"  # guest RAM can be taken away and added while queues run
     NOTIFIES_EARLY = "notifies-early"  # a queue can be notified before DRIVER_OK, and must wait
     NOTIFIES_ANY_QUEUE = "notifies-any-queue"  # a queue that was never set up can be notified
@@ -97,6 +98,7 @@ REGISTERS = frozenset(
 
 PECULIAR = {
     Capability.STOPS_QUEUES: "only vhost-user stops queues without a reset",
+    Capability.BEGINS_ANYWHERE: "the transport begins every queue at index 0",
     Capability.CHANGES_MEMORY: "only vhost-user tells a device anew what guest memory is",
     Capability.LEGACY_INTERFACE: "the device is driven by its modern interface",
     Capability.RESETS_QUEUES: "the transport has no register that resets one queue",

@@ -44,6 +44,11 @@ class Collection:
         return {case.id: case.requirements for case in self.cases.values()}
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files of what is to run, so that the second pass need not look at the others."""
+        return tuple(dict.fromkeys(nodeid.partition("::")[0] for nodeid in self.selected))
+
+    @property
     def claimed(self) -> dict[str, tuple[str, ...]]:
         """The same for the cases that a statement, if there is one, speaks of."""
         return {

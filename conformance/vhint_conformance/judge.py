@@ -15,6 +15,7 @@ from vhint.transport.interface import TransportError
 from vhint_conformance import expectations as expect
 from vhint_conformance.expectations import Expectation
 from vhint_conformance.report.model import Fault, Outcome
+from vhint_conformance.selection import Level, level_of
 from vhint_conformance.verdict import (
     Failed,
     HarnessFailed,
@@ -27,6 +28,7 @@ from vhint_conformance.verdict import (
     Violation,
 )
 from vhint_conformance.watchdog import DeadlineExceeded
+from vhint_spec import registry
 
 DEBUG = "VHINT_DEBUG"
 """The environment variable that makes tracebacks visible."""
@@ -38,13 +40,22 @@ MALFORMED = ("ring.device.malformed-", "ring.device.packed-malformed-")
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What is needed to judge every case of a run alike."""
+    """What is needed to judge every case of a run alike.
+
+    At `level` MUST a SHOULD that is not kept is told, and no failure.
+    """
 
     expectations: Sequence[Expectation]
     deadline: float
+    level: Level = Level.SHOULD
 
-    def judge(self, outcome: Outcome, error: BaseException | None) -> Outcome:
-        """Return `outcome`, so far without a verdict, as `error` (None: a clean end) decides it."""
+    def judge(
+        self, outcome: Outcome, error: BaseException | None, *, whole: bool = False
+    ) -> Outcome:
+        """Return `outcome`, so far without a verdict, as `error` (None: a clean end) decides it.
+
+        `whole` says that the case itself came to its end, and what failed was seen by monitors.
+        """
         if error is None:
             return self._passed(outcome)
         ended = isinstance(error, TargetDied) and error.ended
@@ -52,7 +63,7 @@ class Judge:
             seen = f"it died: {error}"
             error = Failed([Violation(slug, "a device that lives through malformed chains", seen)])
         if isinstance(error, Failed):
-            return self._failed(outcome, error)
+            return self._failed(outcome, error, whole=whole)
         text = str(error).strip()
         if isinstance(error, Inconclusive):
             return replace(outcome, verdict=Verdict.INCONCLUSIVE, message=text)
@@ -80,8 +91,10 @@ class Judge:
             expectations=(contrary,),
         )
 
-    def _failed(self, outcome: Outcome, error: Failed) -> Outcome:
+    def _failed(self, outcome: Outcome, error: Failed, *, whole: bool) -> Outcome:
         excuses = expect.covering(self.expectations, outcome.id, error.violations)
+        if not excuses and self.level is Level.MUST and not _must(error.violations):
+            return self._advised(replace(outcome, advice=error.violations), whole=whole)
         return replace(
             outcome,
             verdict=Verdict.EXPECTED_FAIL if excuses else Verdict.FAIL,
@@ -89,6 +102,18 @@ class Judge:
             violations=error.violations,
             expectations=excuses,
         )
+
+    def _advised(self, outcome: Outcome, *, whole: bool) -> Outcome:
+        """Judge a case in which nothing but recommendations was not followed.
+
+        That is no failure at level MUST.  Where it ended the case, what it would have looked at
+        after that was not seen: no pass either.
+        """
+        if whole:
+            return self._passed(outcome)
+        lacking = ", ".join(dict.fromkeys(each.requirement for each in outcome.advice))
+        message = f"needs what is recommended, and not done: {lacking}"
+        return replace(outcome, verdict=Verdict.NOT_APPLICABLE, message=message)
 
     def _fault(self, error: BaseException) -> tuple[Fault, str]:
         if isinstance(error, DeadlineExceeded):
@@ -102,6 +127,12 @@ class Judge:
         if isinstance(error, (TargetError, TransportError)):
             return Fault.DIED, f"the target is gone: {error}"
         return Fault.SUITE, f"fault in the suite: {_last_line(error)}"
+
+
+def _must(violations: Sequence[Violation]) -> bool:
+    """Whether any of them is of a MUST."""
+    slugs = [each.requirement for each in violations]
+    return level_of(slugs, registry.load()) is Level.MUST
 
 
 def broken_by_dying(requirements: Sequence[str]) -> str | None:

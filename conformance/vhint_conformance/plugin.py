@@ -186,7 +186,7 @@ class Run:
         """
         if self._judge is None:
             applied = expect.for_target(self.expectations, self.target_name, self.versions)
-            self._judge = Judge(applied, self.deadline)
+            self._judge = Judge(applied, self.deadline, self.selection.level)
         return self._judge
 
     def versions(self) -> dict[str, str]:
@@ -305,7 +305,7 @@ class Run:
             observations=plain(used.observations) or {} if used else {},
             effectiveness=plain(used.effectiveness) if used else None,
         )
-        outcome = self._settle(pyfuncitem, outcome, error)
+        outcome = self._settle(pyfuncitem, outcome, error, whole=of_body is None)
         if used is not None:
             outcome = pyfuncitem.stash[_OUTCOME] = with_evidence(outcome, used.witness)
         _tell_pytest(outcome)
@@ -384,7 +384,7 @@ class Run:
             self._judge.expectations,
             {case: slugs for case, slugs in self.cases.items() if case not in self.unclaimed},
             {case: outcome.verdict for case, outcome in self.outcomes.items()},
-            {item.requirement for o in self.outcomes.values() for item in o.violations},
+            {each.requirement for o in self.outcomes.values() for each in o.seen_broken},
         )
         if self.out_of_date and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -460,10 +460,20 @@ class Run:
         )
         return self.trace / f"{safe}.jsonl"
 
-    def _settle(self, item: pytest.Item, outcome: Outcome, error: BaseException | None) -> Outcome:
-        """Return the outcome with its verdict; stop the run if the target cannot be started."""
-        judge = self._judge or Judge((), self.deadline)
-        settled = judge.judge(outcome, error)
+    def _settle(
+        self,
+        item: pytest.Item,
+        outcome: Outcome,
+        error: BaseException | None,
+        *,
+        whole: bool = False,
+    ) -> Outcome:
+        """Return the outcome with its verdict; stop the run if the target cannot be started.
+
+        `whole` says that the case came to its end.
+        """
+        judge = self._judge or Judge((), self.deadline, self.selection.level)
+        settled = judge.judge(outcome, error, whole=whole)
         item.stash[_OUTCOME] = settled
         if settled.fault is Fault.NOT_STARTED:
             item.session.shouldstop = settled.message

@@ -2,12 +2,13 @@
 
     python -m vhint_conformance.repeat --times 50 reference qemu
 
-Each run is a process of its own, as a user would start it.  The exit status is 1 if any two runs of
-a target gave different verdicts.
+Each run is a command of its own, as a user would start it.  The exit status is 1 if any two runs of
+a target gave different verdicts, or if not all of them were made.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -59,24 +60,31 @@ def run(target: str) -> Verdicts:
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--times", type=click.IntRange(2), default=50, show_default=True)
 def main(targets: tuple[str, ...], times: int) -> None:
-    """Judge each of TARGETS so many times, and compare."""
-    disagree = False
-    for target in targets:
-        began = time.monotonic()
-        runs: list[Verdicts] = []
+    """Judge each of TARGETS so many times, taking turns, and compare; Ctrl-C ends it earlier."""
+    runs: dict[str, list[Verdicts]] = {target: [] for target in targets}
+    spent: dict[str, float] = dict.fromkeys(targets, 0.0)
+    with contextlib.suppress(KeyboardInterrupt):
         for number in range(1, times + 1):
-            runs.append(run(target))
-            if runs[-1] != runs[0]:
-                click.echo(f"{target}: run {number} differs from the first", err=True)
-        spent = time.monotonic() - began
-        found = differences(runs)
-        same = "differ" if found else "agree"
-        click.echo(f"{target}: {times} runs of {len(runs[0]) - 1} cases {same}, {spent:.0f} s")
-        for case, counted in found.items():
-            shown = ", ".join(f"{number} x {verdict}" for verdict, number in counted.items())
-            click.echo(f"  {case}: {shown}")
-        disagree = disagree or bool(found)
-    sys.exit(disagree)
+            for target in targets:
+                began = time.monotonic()
+                runs[target].append(run(target))
+                spent[target] += time.monotonic() - began
+                if runs[target][-1] != runs[target][0]:
+                    click.echo(f"{target}: run {number} differs from the first", err=True)
+    disagree = [told(target, runs[target], spent[target]) for target in targets]
+    sys.exit(any(disagree) or min(map(len, runs.values())) < times)
+
+
+def told(target: str, runs: Sequence[Verdicts], seconds: float) -> bool:
+    """Print what the runs of a target came to; return whether they disagree."""
+    found = differences(runs)
+    count = len(runs[0]) - 1 if runs else 0
+    same = "differ" if found else "agree"
+    click.echo(f"{target}: {len(runs)} runs of {count} cases {same}, {seconds:.0f} s")
+    for case, counted in found.items():
+        shown = ", ".join(f"{number} x {verdict}" for verdict, number in counted.items())
+        click.echo(f"  {case}: {shown}")
+    return bool(found)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from vhint_conformance import expectations as expect
 from vhint_conformance import statement, targets
 from vhint_conformance.case import Case, Role
 from vhint_conformance.collection import Collection, UsageError, arguments, collect, silence
+from vhint_conformance.jobs import jobs_for, words
 from vhint_conformance.judge import DEBUG
 from vhint_conformance.plugin import RUN, outcome_in
 from vhint_conformance.report.model import Fault, Outcome, Report, now
@@ -45,7 +46,8 @@ class RunOptions:
 
     `files` are those under `cases` to look at, for who knows where the cases are that are wanted
     and has no time to look at all; by default every one.
-    `ics` is a conformance statement; `level` None is the statement's, or MUST.
+    `ics` is a conformance statement; `level` None is the statement's, or MUST.  `jobs` is how many
+    processes run the cases, None: as many as are of use.
     """
 
     target: str
@@ -61,6 +63,7 @@ class RunOptions:
     seed: int = 0
     deadline: float = 60.0
     pytest_args: tuple[str, ...] = ()
+    jobs: int | None = 1
     cases: Path = field(default_factory=lambda: CASES)
     files: tuple[str, ...] = ()
 
@@ -150,9 +153,12 @@ def run(
     with _own_environment(), _signals_interrupt():
         versions, missing, hint = _versions(judged.values(), listener)
         if not (missing or listener.interrupted):
-            pytest.main(
-                arguments(options.cases, options.for_pytest(), options.files), plugins=[listener]
+            files = options.files or collection.files
+            jobs = jobs_for(
+                options.jobs, judged.values(), len(collection.selected), options.pytest_args
             )
+            more = [*words(jobs), *options.for_pytest()]
+            pytest.main(arguments(options.cases, more, files), plugins=[listener])
     stopped = "interrupted" if listener.interrupted else missing or listener.stopped
     outcomes, not_run = _account(collection, listener, stopped)
     applied = expect.for_target(expected, options.target, lambda: versions)
@@ -169,7 +175,7 @@ def run(
             applied,
             collection.claimed,
             {outcome.id: outcome.verdict for outcome in outcomes},
-            {item.requirement for outcome in outcomes for item in outcome.violations},
+            {each.requirement for outcome in outcomes for each in outcome.seen_broken},
         ),
         statement=stated,
         comparison=listener.comparison,

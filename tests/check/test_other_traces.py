@@ -1,11 +1,10 @@
 """Logs of QEMU's trace events, and what ftrace prints: enough for little, and never for a pass."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests import peers
 from tests.check.plays import judged
 from vhint.guest import Arena, Driver, Wish, initialise, requests
 from vhint.ring import SplitLayout
@@ -121,11 +120,7 @@ def test_a_log_in_a_form_that_is_not_known(rest: str) -> None:
 
 def test_a_real_qemu(tmp_path) -> None:
     """QEMU is started with tracing on, driven through a report and a balloon, and its log read."""
-    program = shutil.which(os.environ.get("VHINT_QEMU", "qemu-system-x86_64"))
-    if program is None:
-        if os.environ.get("VHINT_REQUIRE_PEERS") == "1":
-            pytest.fail("QEMU is not installed: apt install qemu-system-x86")
-        pytest.skip("QEMU is not installed: apt install qemu-system-x86")
+    program = peers.qemu()
     log, traced = tmp_path / "qemu.log", tmp_path / "qemu"
     events = "-trace 'virtio_*' -trace 'virtqueue_*' -trace ram_block_discard_range"
     traced.write_text(f'#!/bin/sh\nexec {program} "$@" {events} -D {log}\n')

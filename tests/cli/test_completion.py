@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
+from tests import peers
 from vhint_conformance.cli.completion import VARIABLE, Bash
 from vhint_conformance.cli.main import COMPLETING, vhint_command
 from vhint_spec import load
@@ -110,8 +110,7 @@ SAYS = {
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", pytest.param("fish", marks=pytest.mark.long)])
 def test_in_a_real_shell(shell: str, tmp_path: Path) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+    peers.program(shell, shell)
     script, program = tmp_path / "script", tmp_path / "vhint"
     script.write_text(CliRunner().invoke(vhint_command, ["completion", shell]).output)
     program.write_text(f"#!{sys.executable}\nfrom vhint_conformance.cli.main import main\nmain()\n")

@@ -1,6 +1,5 @@
 """Hex as people write it, and as dump programs do."""
 
-import shutil
 import subprocess
 from contextlib import suppress
 
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.peers import program
 from vhint_conformance.codecs.hex_text import HexError, messages
 
 
@@ -35,8 +35,7 @@ def test_plain(text: str, data: bytes) -> None:
 @pytest.mark.parametrize("size", [1, 3, 8, 16, 33, 70])
 def test_dumps_of_programs(tmp_path, dump: str, size: int) -> None:
     words = dump.split()
-    if shutil.which(words[0]) is None:
-        pytest.skip(f"{words[0]} is not installed")
+    program(words[0], {"xxd": "xxd", "hexdump": "bsdextrautils"}[words[0]])
     file, data = tmp_path / "dumped", bytes(range(0x40, 0x40 + size))
     file.write_bytes(data)
     words[-1] = str(file)

@@ -16,11 +16,14 @@ from vhint.wire.queues import Queue
 from vhint_conformance import targets
 from vhint_conformance.bench import open_bench
 from vhint_conformance.cli.fuzz import fuzz
-from vhint_conformance.fuzz.compiling import Setting, compiled
+from vhint_conformance.fuzz.compiling import compiled
+from vhint_conformance.fuzz.hunt import drawn
 from vhint_conformance.fuzz.moves import Flaw, Kind, Move, Offer, Take, Write
+from vhint_conformance.fuzz.moves import programs as random_programs
 from vhint_conformance.fuzz.options import Options
-from vhint_conformance.fuzz.playing import play, setting_of
-from vhint_conformance.fuzz.search import CASE, drawn, search
+from vhint_conformance.fuzz.playing import play
+from vhint_conformance.fuzz.search import CASE, search
+from vhint_conformance.fuzz.setting import Setting, setting_of
 from vhint_conformance.model.history import write_vector
 from vhint_conformance.mutants import MUTANTS
 from vhint_conformance.replay import replay_on
@@ -68,10 +71,10 @@ def test_planted_faults_are_shrunk(
 ) -> None:
     finding = search(LoopbackTarget("faulty", make), SHORT)
     assert any(slug in each.requirement for each in finding.violations)
-    assert len(finding.moves) <= most
-    assert replay_problem(finding.vector["vectors"][0]["steps"]) is None
+    assert len(finding.scenario) <= most
+    assert replay_problem(finding.saved["vectors"][0]["steps"]) is None
     path = tmp_path / "found.json"
-    write_vector(path, finding.vector)
+    write_vector(path, finding.saved)
     monkeypatch.setattr(
         targets, "REFERENCES", REFERENCES | {"faulty": LoopbackTarget("faulty", make)}
     )
@@ -96,8 +99,8 @@ def test_a_device_that_dies_is_found() -> None:
     finding = search(LoopbackTarget("faulty", Crashes), SHORT)
     assert "KeyError" in finding.died
     assert finding.moves[-1].kind is Kind.REPORT
-    assert len(finding.moves) <= 3
-    assert finding.vector == {}
+    assert len(finding.scenario) <= 3
+    assert finding.saved == {}
 
 
 def test_nothing_is_found_in_the_reference() -> None:
@@ -115,7 +118,7 @@ def test_a_search_ends_in_time() -> None:
 def test_the_same_seed_gives_the_same_traffic() -> None:
     seen: list[list[list[Move]]] = [[], [], []]
     for number, seed in enumerate((5, 5, 6)):
-        drawn(Options(seed, 10, 10), seen[number].append, shrink=False)
+        drawn(Options(seed, 10, 10), random_programs(10), seen[number].append, shrink=False)
     assert seen[0] == seen[1] != seen[2]
 
 
@@ -124,7 +127,7 @@ def test_nothing_but_the_seed_decides_and_no_file_is_left(
 ) -> None:
     def programs() -> list[list[Move]]:
         found: list[list[Move]] = []
-        drawn(Options(7, 40, 30), found.append, shrink=False)
+        drawn(Options(7, 40, 30), random_programs(30), found.append, shrink=False)
         return found
 
     def constants() -> Constants:

@@ -94,7 +94,6 @@ def test_cases_run_beside_the_tests_of_the_project(project: Path) -> None:
 
 
 def test_by_hand_as_well_and_on_several_processes(project: Path) -> None:
-    pytest.importorskip("xdist")
     draft = ask(resolve("reference"))
     text = drafting.draft("reference", draft, {"vhint": "1"}, (), datetime.date(2026, 1, 1))
     text = text.replace('rings = ["split", "packed"]', 'rings = ["split"]')

@@ -39,3 +39,19 @@ def test_a_case_that_did_not_run_is_a_difference() -> None:
 def test_what_a_report_says() -> None:
     report = {"cases": [{"id": "x", "verdict": "fail"}], "exit_status": 1}
     assert repeat.verdicts_of(report) == {"x": "fail", "exit status": "1"}
+
+
+def test_an_interrupt_keeps_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter([{"a": "pass"}, {"b": "fail"}, {"a": "pass"}, {"b": "fail"}])
+
+    def run(target: str) -> repeat.Verdicts:
+        found = next(left, None)
+        if found is None:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(repeat, "run", run)
+    done = CliRunner().invoke(repeat.main, ["one", "two", "--times", "50"])
+    assert done.exit_code == 1  # not all of them were made
+    assert "one: 2 runs of 0 cases agree" in done.output
+    assert "two: 2 runs of 0 cases agree" in done.output

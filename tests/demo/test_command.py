@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests import peers
 from tests.demo.fake_guest import CorruptGuest, DyingGuest, FakeGuest
 from vhint_conformance.cli import demo as command
 from vhint_conformance.cli.main import vhint_command
@@ -36,7 +37,7 @@ def run(*words: str) -> tuple[int, str]:
 
 @pytest.mark.usefixtures("_quick")
 def test_a_demonstration_from_its_start_to_its_files(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    peers.module("matplotlib", "matplotlib")
     chart, record = tmp_path / "c.svg", tmp_path / "r.json"
     words = ("--guest", "simulated", "--size", "8M", "--budget", "25M", "--guests", "3")
     status, output = run(*words, "--seed", "3", "--chart", str(chart), "--json", str(record))

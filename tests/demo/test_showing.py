@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests import peers
 from tests.demo.fake_guest import QUICK, in_budget, one_guest
 from vhint_conformance.demo import chart
 from vhint_conformance.demo.bars import columns, rows
@@ -126,7 +127,7 @@ def test_the_summary_claims_nothing_that_was_not_seen() -> None:
 
 
 def test_the_chart_says_what_was_seen_and_is_the_same_every_time(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    peers.module("matplotlib", "matplotlib")
     first, second = tmp_path / "a.svg", tmp_path / "b.svg"
     for path in (first, second):
         chart.draw(path, QUICK, RUNS, "Linux 6.1")
@@ -141,7 +142,7 @@ def test_the_chart_says_what_was_seen_and_is_the_same_every_time(tmp_path: Path)
 
 
 def test_the_chart_of_an_interrupted_run_compares_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    peers.module("matplotlib", "matplotlib")
     cut = in_budget(Mode.ON, 2, full=False)
     cut.ending = Ending.INTERRUPTED
     chart.draw(tmp_path / "a.svg", QUICK, [FEW, cut], "")
@@ -152,7 +153,7 @@ def test_the_chart_of_an_interrupted_run_compares_nothing(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("runs", [RUNS[1:2], RUNS[2:3]])
 def test_a_chart_of_a_part_is_drawn_too(runs: list[Run], tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    peers.module("matplotlib", "matplotlib")
     chart.draw(tmp_path / "a.png", QUICK, runs, "")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 

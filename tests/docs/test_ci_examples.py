@@ -16,11 +16,11 @@ import click
 import pytest
 
 from tests.docs.conftest import DOCS
-from tests.peers import compiler
+from tests.peers import compiler, module
 from vhint_conformance.cli.config import Config
 from vhint_conformance.cli.main import vhint_command
 
-yaml = pytest.importorskip("yaml")
+yaml = module("yaml", "pyyaml")
 
 PAGE = (DOCS / "how-to" / "run-in-ci.md").read_text(encoding="utf-8")
 GITHUB, GITLAB = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.S))

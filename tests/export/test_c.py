@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -62,9 +61,7 @@ def test_a_wrong_header_is_found_out(folder: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_c_plus_plus_too(folder: Path) -> None:
-    compiler = shutil.which("c++") or shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no C++ compiler: apt-get install g++")
+    compiler = peers.cxx_compiler()
     source = folder / "main.cc"
     source.write_text('#include "vhint.h"\nint main() { return 0; }\n')
     run([compiler, "-std=c++11", *FLAGS, "-fsyntax-only", source])

@@ -1,7 +1,6 @@
 """The Kaitai specification: what its own compiler makes of it decides as the declarations do.
 
-The compiler is an npm package (``npm install -g kaitai-struct-compiler``). It is not required, as
-few machines have it: its absence is a skip even with VHINT_REQUIRE_PEERS=1.
+The compiler is an npm package (``npm install -g kaitai-struct-compiler``), which few machines have.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests import peers
 from tests.export import corpus
 from tests.export.oracle import Case, Refusal, Values, judge
 from vhint.export import export
@@ -25,9 +25,10 @@ from vhint.export.kaitai import ident
 from vhint.export.shape import Array, Bits, Field, Leading, Number, Parts, Variant
 from vhint.export.words import camel, snake
 
-kaitaistruct = pytest.importorskip("kaitaistruct", reason="pip install kaitaistruct")
-yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
+kaitaistruct = peers.module("kaitaistruct", "kaitaistruct")
+yaml = peers.module("yaml", "pyyaml")
 
+KAITAI = "kaitai-struct-compiler"
 COMPILE = """
 const compiler = require("kaitai-struct-compiler");
 const text = require("fs").readFileSync(0, "utf8");
@@ -60,8 +61,8 @@ def compiled(specification: str) -> str:
         ).stdout.strip()
     )
     paths = [os.environ.get("NODE_PATH", ""), found or ""]
-    if not node or not any((Path(p) / "kaitai-struct-compiler").is_dir() for p in paths if p):
-        pytest.skip("no Kaitai compiler: npm install -g kaitai-struct-compiler")
+    if not node or not any((Path(p) / KAITAI).is_dir() for p in paths if p):
+        peers.missing("no Kaitai compiler: npm install -g kaitai-struct-compiler", KAITAI)
     done = subprocess.run(
         [node, "-e", COMPILE],
         input=json.dumps(yaml.safe_load(specification)),

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -13,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from tinyhtml5.parser import HTMLParser
 
+from tests import peers
 from tests.report.samples import (
     ALL,
     FAILED,
@@ -202,9 +202,7 @@ def test_nothing_but_its_own_script_may_run():
 @pytest.fixture(scope="module")
 def browse():
     """Load a page in headless Chromium and return the document after its scripts have run."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed (apt install chromium)")
+    chromium = peers.browser()
 
     def browse(text: str, *more: str) -> str:
         with tempfile.TemporaryDirectory(prefix="vhint-page-") as folder:

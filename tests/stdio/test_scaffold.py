@@ -1,12 +1,12 @@
 """`vhint init`: what it writes builds without a warning, passes smoke, and conforms."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import peers
 from tests.stdio.tools import nothing_left, run, vhint
 from vhint_conformance.scaffold import LANGUAGES
 from vhint_conformance.verdict import Verdict
@@ -26,8 +26,7 @@ def made(language: str, folder: Path) -> str:
     assert written.exit_code == 0, written.output
     if language == "python":
         return f"{sys.executable} {folder / 'harness.py'}"
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
+    peers.program("gcc", "gcc libc6-dev")
     program = folder / "harness"
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover"]
     subprocess.run(["gcc", *WARNINGS, *sanitizers, "-o", program, folder / "harness.c"], check=True)
@@ -63,8 +62,8 @@ def test_it_conforms_altogether(language: str, tmp_path: Path) -> None:
 
 
 def test_the_makefile_builds_it(tmp_path: Path) -> None:
-    if shutil.which("make") is None or shutil.which("cc") is None:
-        pytest.skip("make and cc are not installed")
+    peers.program("make", "make")
+    peers.program("cc", "gcc libc6-dev")
     vhint("init", "c", str(tmp_path / "it"))
     subprocess.run(["make", "--silent", "-C", tmp_path / "it"], check=True)
     assert (tmp_path / "it" / "harness").exists()

@@ -2,12 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import peers
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-an-adapter.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -16,8 +17,8 @@ FILE = re.compile(r'^"""([\w/]+\.py): ')
 
 @pytest.mark.long
 def test_the_page_as_written(tmp_path: Path) -> None:
-    if shutil.which("cc") is None or shutil.which("make") is None:
-        pytest.skip("cc and make are not installed")
+    peers.program("make", "make")
+    peers.program("cc", "gcc libc6-dev")
     commands = 0
     for kind, text in BLOCK.findall(PAGE.read_text()):
         if kind == "python":

@@ -176,7 +176,7 @@ class Driver:
 
     def look(self, queue: Queue, place: int) -> bool:
         """Return whether an answer waits; if not, note that at `place` there was none."""
-        if self.rings[queue].pending:
+        if self.rings[queue].waits:
             return True
         self._looked[queue] = place
         return False

@@ -25,7 +25,7 @@ from vhint.guest.initialise import (
     initialise,
 )
 from vhint.guest.requests import Draft
-from vhint.ring import GuestMemory, SplitLayout
+from vhint.ring import GuestMemory, SplitDriverQueue, SplitLayout
 from vhint.spans import Span
 from vhint.wire import config
 from vhint.wire.features import Feature, Features
@@ -105,6 +105,9 @@ class RingPort(Port):
     (hint.driver.never-name-own-structures).  `perform` does register accesses, and notifies.
     """
 
+    #: The index at which its split queues begin, as those of a guest that has run elsewhere do.
+    begin = 0
+
     def __init__(
         self, memory: GuestMemory, structures: Span, wish: Wish, perform: Perform, emit: Emit
     ) -> None:
@@ -138,6 +141,9 @@ class RingPort(Port):
                 break
         self.driver = Driver(self._memory, negotiated, arena, self._emit, self._tickets)
         self.accepted = negotiated.accepted
+        for ring in self.driver.rings.values():
+            if self.begin and isinstance(ring, SplitDriverQueue):
+                ring.begin_at(self.begin)
         status = int(self._perform(ReadStatus()) or 0)
         self._perform(WriteStatus(status | DeviceStatus.DRIVER_OK))
 
@@ -169,7 +175,7 @@ class RingPort(Port):
 
     def pending(self, queue: Queue) -> bool:
         """Whether there is a used element."""
-        return self.has(queue) and bool(self._live.rings[queue].pending)
+        return self.has(queue) and self._live.rings[queue].waits
 
     def read_config(self, field: str) -> int:
         """Read a field of config space."""

@@ -67,6 +67,7 @@ class Device(HostSide):
         self._written_features = Features(0)
         self.context.accepted = Features(0)
         self._layouts.clear()
+        self._begins: dict[int, int] = {}
         self._partial = PartialPages(self.options.host_page)
         self._handlers = self._fresh_handlers()
 
@@ -134,6 +135,13 @@ class Device(HostSide):
             self._start(index)
         return self.queue_ready(index)
 
+    def begin_queue_at(self, index: int, base: int) -> None:
+        """Let split queue `index` begin at that index of its rings, as one that has run elsewhere.
+
+        It counts until the next reset, from the moment at which the queue is enabled.
+        """
+        self._begins[index] = base
+
     def reset_queue(self, index: int) -> bool:
         """Reset one queue (VIRTIO 1.4, Virtqueue Reset); return False without RING_RESET.
 
@@ -191,6 +199,7 @@ class Device(HostSide):
                     in_format(layout, packed=Feature.RING_PACKED in self.context.accepted),
                     event_idx=Feature.EVENT_IDX in self.context.accepted,
                     indirect=Feature.INDIRECT_DESC in self.context.accepted,
+                    base=self._begins.get(index),
                 )
             except RingError as error:
                 self.fail(f"{queue} queue: {error}")

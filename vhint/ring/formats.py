@@ -41,6 +41,10 @@ class DriverRing(Protocol):
         """How many descriptors can still be used."""
 
     @property
+    def waits(self) -> bool:
+        """Whether something used waits to be collected."""
+
+    @property
     def pending(self) -> int:
         """How many used elements wait to be collected."""
 

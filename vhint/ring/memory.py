@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -68,6 +68,9 @@ class GuestMemory:
     """
 
     backing: ClassVar[Backing] = Backing.SHARED_FILE
+
+    #: Told of every store through this object, with its address and bytes, just before it is made.
+    before_store: Callable[[int, bytes], object] | None = None
 
     def __init__(self, fd: int, regions: Sequence[Region]) -> None:
         self.regions = in_order(regions)
@@ -149,16 +152,21 @@ class GuestMemory:
 
     def read(self, span: Span) -> bytes:
         """Return a copy of the bytes; raise `AddressError` outside guest memory."""
-        parts = self.extents(span)
-        if len(parts) == 1:  # as nearly always
-            ((at, size),) = parts
-            return bytes(self._bytes[at : at + size])
-        return b"".join(self._bytes[at : at + size] for at, size in parts)
+        start, length = span
+        at = self._in_one_piece(start, length)
+        if at is not None:  # as nearly always
+            return self._bytes[at : at + length].tobytes()
+        return b"".join(self._bytes[at : at + size] for at, size in self.extents(span))
 
     def write(self, address: int, data: bytes) -> None:
         """Store the bytes; raise `AddressError`, and store nothing, outside guest memory."""
+        at = self._in_one_piece(address, len(data))
+        # As nearly always it is one part.
+        parts = self.extents(Span(address, len(data))) if at is None else [(at, len(data))]
+        if self.before_store is not None:
+            self.before_store(address, data)
         done = 0
-        for at, size in self.extents(Span(address, len(data))):
+        for at, size in parts:
             self._bytes[at : at + size] = data[done : done + size]
             done += size
 
@@ -168,7 +176,10 @@ class GuestMemory:
 
     def store16(self, address: int, value: int) -> None:
         """Store a little-endian 16-bit value at an even address, in one store."""
-        self._words[self._word(address)] = value & 0xFFFF
+        word = self._word(address)
+        if self.before_store is not None:
+            self.before_store(address, (value & 0xFFFF).to_bytes(2, "little"))
+        self._words[word] = value & 0xFFFF
 
     def peek(self, span: Span) -> bytes:
         """Return the bytes without making memory of holes, as reading the mapping would."""
@@ -214,8 +225,18 @@ class GuestMemory:
     def _word(self, address: int) -> int:
         if address % 2:
             raise ValueError(f"{address:#x} is odd: a 16-bit access must be aligned")
-        ((at, _),) = self.extents(Span(address, 2))
+        at = self._in_one_piece(address, 2)
+        if at is None:  # an aligned word is not on two pages
+            raise AddressError(Span(address, 2), self.regions)
         return at // 2
+
+    def _in_one_piece(self, start: int, length: int) -> int | None:
+        """Return where a range that one region holds begins in the mapping; None for others."""
+        for region in self.regions:
+            inner = start - region.start
+            if 0 <= inner < region.length and 0 <= length <= region.length - inner:
+                return region.offset + inner
+        return None
 
     def extents(self, span: Span) -> list[tuple[int, int]]:
         """Return (offset in the mapping, size) of each part of a span; none is empty but of one.

@@ -165,15 +165,21 @@ class PackedDriverQueue:
             at = at.on(self._lists[buffer_id], self.layout.size)
         return waiting
 
+    @property
+    def waits(self) -> bool:
+        """Whether a used list waits to be collected."""
+        slot, wrap = self._used
+        return is_used(self.memory.load16(self.layout.flags_at(slot)), wrap)
+
     def collect(self) -> Completion | None:
         """Take the next used list and free its slots, or return None.
 
         After an id that was not outstanding, the next slot is looked at.  The length is what the
         descriptor says, whether or not its WRITE flag says that the length means something.
         """
-        slot, wrap = self._used
-        if not is_used(self.memory.load16(self.layout.flags_at(slot)), wrap):
+        if not self.waits:
             return None
+        slot = self._used.slot
         buffer_id, length = self._used_at(slot)
         slots = self._lists.pop(buffer_id, None)
         self._used = self._used.on(slots or 1, self.layout.size)

@@ -105,6 +105,18 @@ class SplitDriverQueue:
         self._chains[indices[0]] = indices
         return indices[0]
 
+    def begin_at(self, index: int) -> None:
+        """Let an empty queue go on where one has left off that was used up to this index.
+
+        Both sides left it waiting to hear of the next entry.
+        """
+        self.available_index = self._published = self._announced = self._used_index = index
+        layout = self.layout
+        for at in (layout.available_index_at, layout.used_index_at):
+            self.memory.store16(at, index)
+        for at in (layout.avail_event_at, layout.used_event_at):
+            self.memory.store16(at, index)
+
     def put_descriptor(self, index: int, descriptor: Descriptor) -> None:
         """Store one entry of the descriptor table."""
         self.memory.write(self.layout.descriptor_at(index), pack_descriptor(descriptor))
@@ -149,6 +161,11 @@ class SplitDriverQueue:
     def pending(self) -> int:
         """How many used elements wait to be collected."""
         return (self.used_index - self._used_index) & 0xFFFF
+
+    @property
+    def waits(self) -> bool:
+        """Whether a used element waits to be collected."""
+        return self.used_index != self._used_index
 
     def collect(self) -> Completion | None:
         """Take the next used element and free its descriptors, or return None.

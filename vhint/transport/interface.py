@@ -80,6 +80,14 @@ class Transport(ABC):
     def set_up_queue(self, index: int, layout: Layout) -> bool:
         """Tell the device where a queue lies and enable it; return whether it reads as ready."""
 
+    def begin_queue_at(self, index: int, base: int) -> None:
+        """Have split queue `index` begin at that index of its rings when it is set up next.
+
+        So begins a queue that has run elsewhere, as after a migration.  Raises
+        `NotImplementedError` where the transport has no way to say so.
+        """
+        raise NotImplementedError("this transport begins every queue at its beginning")
+
     @abstractmethod
     def queue_ready(self, index: int) -> bool:
         """Return whether queue `index` is enabled."""

@@ -50,6 +50,7 @@ class Loopback(Transport):
 
     The two sides have a mapping each, as two processes would.  The device works only inside
     `wait`, `settle` and `step`, so a test decides what happens between any two of its steps.
+    `memory` is the driver's mapping, `device_memory` the device's.
     Every call of it is made within `faults`, which says what becomes of an exception.
     """
 
@@ -62,10 +63,10 @@ class Loopback(Transport):
     ) -> None:
         self._faults = faults
         self.memory = memory.view() if memory else GuestMemory.create(size)
-        self._device_memory = self.memory.view()
+        self.device_memory = self.memory.view()
         try:
             with self._faults:
-                self.device: Device = make_device(self._device_memory)
+                self.device: Device = make_device(self.device_memory)
         except BaseException:
             self.close()
             raise
@@ -119,6 +120,11 @@ class Loopback(Transport):
         with self._faults:
             return self.device.set_up_queue(index, layout)
 
+    def begin_queue_at(self, index: int, base: int) -> None:
+        """Tell the device where a split queue begins."""
+        with self._faults:
+            self.device.begin_queue_at(index, base)
+
     def queue_ready(self, index: int) -> bool:
         """Return whether a queue is enabled."""
         with self._faults:
@@ -165,4 +171,4 @@ class Loopback(Transport):
     def close(self) -> None:
         """Unmap the memory of both sides."""
         self.memory.close()
-        self._device_memory.close()
+        self.device_memory.close()

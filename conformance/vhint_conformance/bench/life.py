@@ -10,7 +10,14 @@ from typing import Any
 
 from vhint.guest import Arena, Driver, InitialisationError, Wish, initialise
 from vhint.guest.initialise import RESET_READS, Stage, WriteConfig, WriteStatus
-from vhint.ring import Layout, SplitLayout, in_format
+from vhint.ring import (
+    DriverRing,
+    Layout,
+    SplitDriverQueue,
+    SplitLayout,
+    driver_ring,
+    in_format,
+)
 from vhint.spans import PAGE
 from vhint.transport.execute import execute, perform
 from vhint.wire import config, vring
@@ -60,6 +67,7 @@ class Life(Watched):
         self._driver: Driver | None = None
         self.unwatched: set[Queue] = set()
         self._reset = False
+        self._in_packed_life = False
 
     @property
     def driver(self) -> Driver:
@@ -67,6 +75,11 @@ class Life(Watched):
         if self._driver is None:
             raise RuntimeError("the case has not started the device")
         return self._driver
+
+    @property
+    def packed(self) -> bool:
+        """Whether rings are packed: in all of the case, or in the device's life under way."""
+        return super().packed or self._in_packed_life
 
     def start(
         self,
@@ -76,13 +89,16 @@ class Life(Watched):
         queue_size: int | None = None,
         poison: int | None = None,
         live: bool = True,
+        begin: int = 0,
     ) -> Driver:
         """Initialise the device as a sound driver does and return the driver.
 
         By default every offered feature in `DEFAULT` is accepted, less `without`; and RING_PACKED
-        whenever the case runs with packed rings.  Queues have at most `queue_size` entries; a case
-        that names a size is not applicable where there is no choosing it.  `poison` is written to
-        poison_val, for which PAGE_POISON is accepted too.  With `live` false DRIVER_OK is left out.
+        whenever the case runs with packed rings.  A case that accepts it has them in this life.
+        Queues have at most `queue_size` entries; a case that names a size is not applicable where
+        there is no choosing it.  `poison` is written to poison_val, for which PAGE_POISON is
+        accepted too.  With `live` false DRIVER_OK is left out.  Split queues go on from the index
+        `begin`, where the target can be told that.
         """
         if queue_size is not None:
             self.need(Capability.CHOOSES_QUEUE_SIZES)
@@ -91,6 +107,7 @@ class Life(Watched):
         wanted = accept
         if wanted is None:
             wanted = DEFAULT if poison is None else DEFAULT | Features.of(Feature.PAGE_POISON)
+        self._in_packed_life = Feature.RING_PACKED in wanted & self.offered
         if self.packed:
             wanted |= Features.of(Feature.RING_PACKED)
         wish = Wish(
@@ -105,7 +122,7 @@ class Life(Watched):
         try:
             negotiated = execute(
                 self.transport,
-                initialise(wish, partial(self.lay_out, arena), live=False),
+                initialise(wish, partial(self.lay_out, arena, begin=begin), live=False),
                 self.recorder.emit,
             )
         except InitialisationError as error:
@@ -117,6 +134,9 @@ class Life(Watched):
             ) from error
         self._driver = Driver(self.memory, negotiated, arena, self.recorder.emit, self._tickets)
         self._reset = False
+        if begin:
+            for ring in self._driver.rings.values():
+                as_begun(ring, begin)
         for set_up in negotiated.queues.values():
             self.memory.release(set_up.layout.device_written)
             if self.packed:
@@ -138,11 +158,19 @@ class Life(Watched):
             return False
         return True
 
-    def lay_out(self, arena: Arena, size: int) -> Layout:
-        """Take room for a queue, laid out as this interface wants it."""
+    def lay_out(self, arena: Arena, size: int, begin: int = 0) -> Layout:
+        """Take room for a queue, laid out as this interface wants it.
+
+        One that does not begin at 0 looks as if it had run before the device hears of it.
+        """
         align = PAGE if self.transport.legacy else vring.USED_RING_ALIGN
         room = SplitLayout.at(0, size, used_align=align).end
         layout = SplitLayout.at(arena.take(room, PAGE).start, size, used_align=align)
+        if begin:
+            self.need(Capability.BEGINS_ANYWHERE)
+            as_begun(driver_ring(self.memory, layout, event_idx=False), begin)
+            for index in range(len(Queue)):
+                self.transport.begin_queue_at(index, begin)
         return in_format(layout, packed=self.packed)
 
     def go_live(self) -> None:
@@ -157,6 +185,7 @@ class Life(Watched):
 
     def reset(self) -> None:
         """Reset the device and wait until it says that it is done."""
+        self.look_over()  # the next life writes over what this one left
         self._reset = True  # what the old rings still hold is nobody's any more
         perform(self.transport, WriteStatus(0), self.recorder.emit)
         if not self._shows_zero():
@@ -176,3 +205,9 @@ class Life(Watched):
     @property
     def _keeps_poison(self) -> bool:
         return Feature.PAGE_POISON in self.driver.negotiated.accepted
+
+
+def as_begun(ring: DriverRing, index: int) -> None:
+    """Let an empty split queue stand where one does that was used up to an index."""
+    if isinstance(ring, SplitDriverQueue):
+        ring.begin_at(index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from vhint.guest import Answer, Arena
@@ -14,12 +15,14 @@ from vhint.spans import PAGE, Span, block, intersect, subtract
 from vhint.trace import Recorder
 from vhint.trace.events import Changed, Discarded, Offered, Settled, Touched
 from vhint.transport.execute import perform
+from vhint.transport.loopback import Loopback
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.case import Capability, Case
 from vhint_conformance.oracle import device_monitors
 from vhint_conformance.oracle.memory import WatchedMemory
+from vhint_conformance.oracle.packed import PackedRules, Side
 from vhint_conformance.targets.base import Session
 from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import Failed, NotApplicable, Violation, fail
@@ -58,6 +61,13 @@ class Watched:
         self.structures = Span(usable.start, STRUCTURES)
         self._free_blocks = Arena(Span(usable.start + STRUCTURES, usable.length - STRUCTURES))
         self._observed = -1
+        self.packed_rules = PackedRules(self.memory, {Side.DEVICE})
+        self.monitors.append(self.packed_rules)
+        self.recorder.listen(self.packed_rules.see)
+        self.memory.before_store = partial(self.packed_rules.stored, Side.DRIVER)
+        if isinstance(self.transport, Loopback):  # every store of the device can be seen
+            stores = partial(self.packed_rules.stored, Side.DEVICE)
+            self.transport.device_memory.before_store = stores
         self.witness = Witness(self.recorder)
         self.witness.begin(self.memory, self.monitors)
         #: What driver and device both write, in any life: nothing is expected there.
@@ -106,11 +116,21 @@ class Watched:
 
     def observe(self) -> tuple[Span, ...]:
         """Look which pages were discarded since the last look; record and return them."""
+        self.packed_rules.look(Side.DEVICE)
         gone = self.memory.new_holes()
         if gone:
             self.recorder.emit(Discarded(gone, self._observed))
         self._observed = self.recorder.last
         return gone
+
+    def look_over(self) -> None:
+        """Look at the rings and requests, and forget what was found: it is told once."""
+        self.observe()
+        self.memory.release(self.shared)
+        changed = self.memory.changes_where_written(self.structures)
+        if changed:
+            self.recorder.emit(Changed(changed, self._observed))
+            self.memory.adopt(changed)
 
     def stray_discards(self) -> tuple[Span, ...]:
         """Return what is discarded now although no request of this trace named it."""

@@ -1,9 +1,4 @@
-"""A round of free page hints as the driver plays it, and what the host made of the hints.
-
-A hint has no answer: a page that was hinted is left out of a migration, or discarded, or neither.
-So a case says which pages a device may lose and which it may not, and why; at the end the pages
-are looked at where they are and, if the target shows it, where they were sent.
-"""
+"""A round of free page hints as the driver plays it; `hint_ledger` says what may be lost by it."""
 
 from __future__ import annotations
 
@@ -11,29 +6,48 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from vhint.guest import Answer, Draft
-from vhint.spans import PAGE, Span, intersect, inward, merge, subtract
+from vhint.spans import Span
 from vhint.wire import command
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import DEFAULT, Bench
 from vhint_conformance.case import Capability, F, case
-from vhint_conformance.cases.tools import number
+from vhint_conformance.cases.hint_ledger import (
+    CONTAINMENT,
+    DONE,
+    PREFIX,
+    PUBLISHED,
+    RESERVED,
+    STOP,
+    WRITTEN,
+    HintLedger,
+    shown,
+)
 from vhint_conformance.variants import Rings
-from vhint_conformance.verdict import Failed, NotApplicable, Violation
+
+__all__ = [
+    "ACCEPT",
+    "CONTAINMENT",
+    "DONE",
+    "NEEDS",
+    "PREFIX",
+    "PUBLISHED",
+    "RESERVED",
+    "ROUNDS",
+    "STOP",
+    "USED",
+    "WRITTEN",
+    "Round",
+    "other_than",
+    "round_case",
+    "shown",
+]
 
 NEEDS = [Feature.FREE_PAGE_HINT]
 ROUNDS = [Capability.STARTS_ROUNDS, Capability.SHOWS_CONFIG]
 ACCEPT = DEFAULT | Features.of(Feature.FREE_PAGE_HINT)
 
-FIELD = "free_page_hint_cmd_id"
-STOP, DONE = command.STOP.value, command.DONE.value
-
-PREFIX = "free-page-hint.device."
-CONTAINMENT = f"{PREFIX}containment"
-WRITTEN = f"{PREFIX}skipped-page-resent-when-written"
 USED = f"{PREFIX}use-every-buffer"
-PUBLISHED = f"{PREFIX}publish-done"
-RESERVED = f"{PREFIX}round-id-not-reserved"
 
 
 def round_case(
@@ -43,87 +57,25 @@ def round_case(
     return case(*requirements, rings=rings, buses=buses, **more)
 
 
-def shown(bench: Bench) -> int:
-    """Return the command id that config space shows."""
-    return number(bench, FIELD)
-
-
 def other_than(number: int) -> int:
     """Return a command id of no round that begins soon."""
     return number ^ 0x00400000
 
 
-class Round:
-    """The driver's side of rounds: ids, pages, and a ledger of what may be lost.
+class Round(HintLedger):
+    """The driver's side of rounds: ids and pages, beside the ledger of what may be lost.
 
-    It starts the device.  `hinted` are the pages that the device may lose, `owed` those that it
-    may not although they were hinted, by the requirement that says so; `otherwise` is that of
-    all other pages.
+    It starts the device.
     """
 
     def __init__(self, bench: Bench, *, poison: int | None = None) -> None:
-        self.bench = bench
-        self.id = STOP
-        self.hinted: tuple[Span, ...] = ()
-        self.owed: list[tuple[str, Span]] = []
-        self.otherwise = CONTAINMENT
+        super().__init__(bench)
         self.start(poison=poison)
 
     def start(self, *, poison: int | None = None) -> None:
         """Initialise the device, for the first time or after a reset."""
         poisoned = Features.of(Feature.PAGE_POISON) if poison is not None else Features(0)
         self.bench.start(accept=ACCEPT | poisoned, poison=poison)
-
-    # The host
-
-    def begin(self) -> int:
-        """Have the host ask for hints and return the new id that it shows.
-
-        If it asks for none, as it may, the case is not applicable.
-        """
-        bench = self.bench
-        under_way = shown(bench)
-        bench.transport.take_interrupts()
-        bench.memory.journal.clear()
-        told = bench.control.start_round()
-        bench.require(
-            told is None or told not in (STOP, DONE),
-            RESERVED,
-            expected="a round's id of 2 or more",
-            seen=str(told),
-        )
-
-        def asked() -> bool:
-            return shown(bench) not in (STOP, DONE, *([under_way] if told is None else []))
-
-        if not bench.transport.wait(asked, bench.limits.patience):
-            raise NotApplicable(f"the device asks for no hints: it shows id {shown(bench):#x}")
-        self.id = shown(bench)
-        return self.id
-
-    def finish(self) -> None:
-        """Have the host be done with the hints, wait for DONE, and look what became of memory."""
-        self.let_finish()
-        self.expect_done(PUBLISHED)
-        self.check()
-
-    def let_finish(self) -> None:
-        """Have the host be done with the hints."""
-        bench = self.bench
-        bench.transport.settle()
-        bench.tell_written()
-        bench.transport.take_interrupts()
-        bench.control.finish_round()
-
-    def expect_done(self, requirement: str) -> None:
-        """Fail by that requirement unless DONE is shown, or comes to be."""
-        bench = self.bench
-        bench.require(
-            bench.transport.wait(lambda: shown(bench) == DONE, bench.limits.patience),
-            requirement,
-            expected="DONE (1) in free_page_hint_cmd_id",
-            seen=f"{shown(bench):#x}",
-        )
 
     # The driver
 
@@ -146,14 +98,11 @@ class Round:
 
     def supply(self, span: Span, *, against: str = "", notify: bool = False) -> None:
         """Make a range available, by default without a notification."""
-        bench = self.bench
         self._send(Draft(Queue.FREE_PAGE, blocks=(span,), pages_are_buffers=True), notify=notify)
         if against:
             self.owe(against, [span])
         else:
-            whole = inward(span, bench.limits.host_page)
-            self.hinted = merge([*self.hinted, whole])
-            bench.memory.hold(subtract([span], [whole]))
+            self.lend([span])
 
     def _send(self, draft: Draft, *, notify: bool = True, **placing: Any) -> None:
         """Make a chain available; the device is notified even if it does not want that.
@@ -164,87 +113,3 @@ class Round:
         self.bench.send(draft, notify=False, **placing)
         if notify:
             self.bench.notify(draft.queue)
-
-    def owe(self, requirement: str, spans: Iterable[Span]) -> None:
-        """Note pages that must be kept although they were hinted, and are as they were written."""
-        spans = tuple(spans)
-        self.bench.memory.hold(spans)
-        self.owed += [(requirement, span) for span in spans]
-        self.hinted = subtract(self.hinted, spans)
-
-    def keep(self, requirement: str, spans: Iterable[Span]) -> None:
-        """Note hinted pages that from now on must be kept as they are, unless they are gone."""
-        spans = subtract(spans, self.bench.memory.holes())
-        self.bench.memory.adopt(spans)
-        self.owe(requirement, spans)
-        self.hinted = ()
-
-    def write(self, spans: Sequence[Span], requirement: str = WRITTEN) -> None:
-        """Use hinted pages: from now on they must be kept, by that requirement."""
-        self.bench.touch(spans)
-        self.owe(requirement, spans)
-
-    # The end
-
-    def check(self) -> None:
-        """Fail if a page was lost that the device had to keep, here or at the destination."""
-        self.check_here()
-        if Capability.SHOWS_DESTINATION in self.bench.session.capabilities:
-            self._check_there()
-
-    def check_here(self) -> None:
-        """Fail if a page was lost where it is."""
-        self.bench.transport.settle()
-        self.bench.observe()
-        memory = self.bench.memory
-        holes = memory.holes()
-        for requirement, span in self.owed:
-            gone = intersect(holes, [span])
-            kept = memory.peek(span) == memory.expected(span)
-            self.bench.require(
-                kept and not gone,
-                requirement,
-                expected="the page kept as the driver left it",
-                seen="discarded" if gone else "changed",
-                where=str(span),
-            )
-
-    def _check_there(self) -> None:
-        bench = self.bench
-        arrived = bench.control.arrived()
-        missing = intersect(arrived.missing(), self.hinted)
-        offered = sum(span.length for span in self.hinted) // PAGE
-        skipped = sum(span.length for span in missing) // PAGE
-        bench.effectiveness["offered_pages"] += offered
-        bench.effectiveness["skipped_pages"] = skipped
-        differing = arrived.differing(bench.memory, self._wishes_for_notifications())
-        lost = subtract(differing, self.hinted)
-        if not lost:
-            return
-        found: dict[str, list[Span]] = {}
-        for requirement, span in self.owed:
-            pages = Span(span.start // PAGE * PAGE, len(list(span.pages())) * PAGE)
-            hit = intersect(lost, [pages])
-            if hit:
-                found.setdefault(requirement, []).extend(hit)
-                lost = subtract(lost, hit)
-        if lost:
-            found[self.otherwise] = list(lost)
-        raise Failed([_lost(slug, spans, arrived.missing()) for slug, spans in found.items()])
-
-    def _wishes_for_notifications(self) -> list[Span]:
-        """Return where the device says whether it wants notifications, which binds nobody."""
-        used = [queue.layout.used_span for queue in self.bench.driver.negotiated.queues.values()]
-        return [place for span in used for place in (Span(span.start, 2), Span(span.end - 2, 2))]
-
-
-def _lost(requirement: str, spans: Sequence[Span], missing: Sequence[Span]) -> Violation:
-    spans = merge(spans)
-    never = intersect(spans, missing) == spans
-    where = ", ".join(map(str, spans[:3])) + (", ..." if len(spans) > 3 else "")
-    return Violation(
-        requirement,
-        "the page at the destination as it is at the source",
-        "never sent" if never else "an older copy",
-        where,
-    )

@@ -136,7 +136,14 @@ class PassThrough(click.Command):
     "--replay",
     type=FILE,
     metavar="FILE",
-    help="Replay the stateful vectors of FILE instead of running cases.",
+    help="Replay what FILE holds instead of running cases: stateful vectors, or moves of a fuzzer.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    show_default="the processors, for many cases on reference or qemu; else 1",
+    help="How many cases to run at a time, each in a process of its own.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
@@ -175,6 +182,7 @@ def conform(
     validate: bool,
     answer_within: float | None,
     replay: Path | None,
+    jobs: int | None,
     seed: int,
     deadline: float,
 ) -> int:
@@ -188,7 +196,7 @@ def conform(
       3  the target could not be started, or died
       4  no violation seen, but a MUST case is inconclusive or in error
 
-    What stands after -- goes to pytest, which runs the cases: -n 4 runs four at a time.
+    What stands after -- goes to pytest, which runs the cases: -x stops at the first failure.
 
     \b
     For example:
@@ -218,6 +226,7 @@ def conform(
         ics=ics,
         expect=expect,
         no_expect=no_expect,
+        jobs=jobs,
         seed=seed,
         deadline=deadline,
         pytest_args=ctx.meta["pytest_args"],
@@ -234,8 +243,10 @@ def conform(
         if trace:
             files.check_directory(trace)
         if replay:
-            _check_replay(select, role, trace, [*expect, *([ics] if ics else [])])
-            return _show(lambda _: replay_on(options.target, replay, deadline), outputs)
+            _check_replay(select, trace, [*expect, *([ics] if ics else [])])
+            return _show(
+                lambda _: replay_on(options.target, replay, deadline, options.settings), outputs
+            )
         tell_config(ctx)
         return _show(lambda console: run(options, make_progress(console, verbosity())), outputs)
     except (UsageError, files.Unwritable) as error:
@@ -277,10 +288,8 @@ def _check_role(target: str | None, role: str | None) -> None:
         )
 
 
-def _check_replay(
-    select: tuple[str, ...], role: str | None, trace: Path | None, expect: list[Path]
-) -> None:
-    given = {"--select": select, "--role": role == Role.DRIVER, "--trace": trace,
+def _check_replay(select: tuple[str, ...], trace: Path | None, expect: list[Path]) -> None:
+    given = {"--select": select, "--trace": trace,
              "--expect or --ics": expect}  # fmt: skip
     wrong = [name for name, value in given.items() if value]
     if wrong:

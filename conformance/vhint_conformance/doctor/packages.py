@@ -18,7 +18,6 @@ GROUP = "vhint"
 PYTHON = ">=3.11"
 OPTIONAL = {
     "matplotlib": ("charts: vhint demo --chart", "pip install 'vhint[chart]'"),
-    "pytest-xdist": ("several cases at a time: -- -n 4", "pip install pytest-xdist"),
 }
 
 

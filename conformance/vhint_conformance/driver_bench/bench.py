@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from vhint.ring import RingError
@@ -24,7 +25,8 @@ from vhint_conformance.case import Capability, Case
 from vhint_conformance.driver_bench import answers
 from vhint_conformance.driver_bench.device import JudgingDevice, Request
 from vhint_conformance.driver_bench.offer import Offer
-from vhint_conformance.driver_bench.queue import FAULTS
+from vhint_conformance.model.driver_rules.requests import KEPT, UNALTERED
+from vhint_conformance.oracle.chain_faults import FAULTS
 from vhint_conformance.oracle.driver import driver_monitors
 from vhint_conformance.oracle.driver.balloon import BalloonRules
 from vhint_conformance.oracle.driver.rounds import CommandRules
@@ -41,9 +43,11 @@ QUEUE_FEATURE = {
     Queue.HINTING: Feature.HINTING,
     Queue.STATS: Feature.STATS_VQ,
 }
-ALTERED = {Queue.HINTING: "hint.driver.request-memory-stable"}
 GIVEN = (Queue.REPORTING, Queue.HINTING, Queue.INFLATE)
 """Queues whose requests give pages to the device until they are used, or until deflated."""
+
+ABOUT_TO = 2.0
+"""Seconds that a driver may take between making a chain available and notifying of it."""
 
 _declined: dict[str, set[Feature]] = defaultdict(set)
 """What each target was seen not to accept though it was offered, in this process."""
@@ -65,6 +69,7 @@ class DriverBench:
         self.held: set[Queue] = set()
         self.sent: dict[Queue, list[bytes]] = defaultdict(list)
         self._gone: dict[int, tuple[Span, ...]] = {}
+        self._ballooned: tuple[Span, ...] = ()
 
     # Beginning
 
@@ -119,17 +124,21 @@ class DriverBench:
         self.witness.begin(self._session.memory, self.monitors)
         return self.device
 
-    def start(self, offer: Offer, *, hold: Iterable[Queue] = ()) -> JudgingDevice:
+    def start(self, offer: Offer, *, hold: Iterable[Queue] = (), begin: int = 0) -> JudgingDevice:
         """Connect, and let the driver come up; the queues in `hold` are not answered by `serve`.
+
+        Split queues go on from the index `begin`, where the driver can be told that.
 
         A driver that does not accept a feature which the case is about makes it not applicable.
         """
         self.held = set(hold)
         device = self.connect(offer)
+        if begin:
+            self.need(Capability.BEGINS_ANYWHERE)
+            self.session.begin_at(begin)
         self.begin()
         if not device.live:
-            seen = f"status {device.status!r}"
-            raise fail("virtio.driver.initialisation-order", expected="DRIVER_OK", seen=seen)
+            self._came_not_up()
         if not offer.fills:
             offered = device.offer.features
             _declined[self.target.name].update(set(offered) - set(device.accepted))
@@ -137,6 +146,16 @@ class DriverBench:
             if feature not in device.accepted:
                 raise NotApplicable(f"the driver does not accept {feature.name}")
         return device
+
+    def _came_not_up(self) -> NoReturn:
+        """Fail by what kept the driver from coming up, as far as that can be seen."""
+        device = self.device
+        seen = f"status {device.status!r}"
+        if device.absent:  # it looked for a queue where none is, and gave up
+            seen = f"a look for queue {device.absent[0]}, which does not exist; {seen}"
+            expected = f"queues at {sorted(device.numbers().values())}"
+            raise fail("balloon.driver.queue-map-follows-device", expected=expected, seen=seen)
+        raise fail("virtio.driver.initialisation-order", expected="DRIVER_OK", seen=seen)
 
     def need_live(self, requirement: str) -> None:
         """Fail by `requirement` if the driver has not come up."""
@@ -201,7 +220,7 @@ class DriverBench:
         found = self.waiting(queue)
         if found:
             return found[0]
-        self._unkicked()
+        self.check_kicks()
         return self.no_request(queue, requirement)
 
     def no_request(self, queue: Queue, requirement: str = "") -> NoReturn:
@@ -223,8 +242,16 @@ class DriverBench:
     # Answering
 
     def serve(self) -> int:
-        """Answer every outstanding request that is not on a held queue; return how many."""
-        todo = [each for each in self.device.outstanding.values() if each.queue not in self.held]
+        """Answer every outstanding request that is not on a held queue; return how many.
+
+        A hinting request of no blocks gives nothing that could be held, and is always answered.
+        """
+        todo = [
+            each
+            for each in self.device.outstanding.values()
+            if each.queue not in self.held
+            or (each.queue is Queue.HINTING and answers.is_empty(each))
+        ]
         served = 0
         for request in todo:
             if request.queue is Queue.STATS:
@@ -234,15 +261,16 @@ class DriverBench:
             served += 1
         return served
 
-    def discard(self, request: Request) -> tuple[Span, ...]:
-        """Discard the pages of a request, for real; return what was discarded.
+    def discard(self, request: Request, blocks: Iterable[Span] | None = None) -> tuple[Span, ...]:
+        """Discard the pages of a request, or some of its blocks, for real; return what was.
 
         What the driver may count on keeping (PAGE_POISON, deflated pages) is left alone.
         """
         if request.queue not in (*GIVEN, Queue.FREE_PAGE) or self.keeps_poison(request.queue):
             return ()
         memory = self.session.memory
-        usable = [span for span in merge(request.blocks) if memory.contains(span)]
+        wanted = merge(request.blocks if blocks is None else blocks)
+        usable = [span for span in wanted if memory.contains(span)]
         before = memory.holes()
         for span in usable:
             memory.discard(span)
@@ -290,20 +318,34 @@ class DriverBench:
         return [s for event in self.offers if event.queue == Queue.FREE_PAGE for s in event.blocks]
 
     def look(self) -> tuple[Span, ...]:
-        """See which pages of outstanding requests have content again that were discarded.
+        """See which pages that are the device's have content again that were discarded.
 
-        Nothing but the guest can have filled them: reading them through its mapping is enough.
+        Those of outstanding requests, and those in the balloon.  Nothing but the guest can have
+        filled them: reading them through its mapping is enough.
         """
         wanted = [
             span for ticket, spans in self._gone.items()
             if ticket in self.device.outstanding for span in spans
         ]  # fmt: skip
+        wanted += self._in_balloon()
         if not wanted:
             return ()
         filled = subtract(merge(wanted), intersect(self.session.memory.holes(), wanted))
         if filled:
             self.recorder.emit(Touched(filled))
         return filled
+
+    def _in_balloon(self) -> tuple[Span, ...]:
+        """Return what was discarded of the pages that are in the balloon now.
+
+        Without MUST_TELL_HOST nothing: there a page may be in use again before its deflate request,
+        which is available, was looked at here (balloon.driver.may-reuse-before-deflate-use).
+        """
+        if not self._ballooned or Feature.MUST_TELL_HOST not in self.device.accepted:
+            return ()
+        pages = merge(block(pfn) for pfn in self.balloon.pages)
+        self._ballooned = intersect(self._ballooned, pages)
+        return self._ballooned
 
     def answer(
         self, request: Request, data: bytes | None = None, length: int | None = None
@@ -319,16 +361,17 @@ class DriverBench:
         if data is None:
             data = answers.sound(request) if request.queue is Queue.HINTING else b""
         self.device.use(request, data, length)
-        self._gone.pop(request.ticket, None)
+        gone = self._gone.pop(request.ticket, ())
+        if request.queue is Queue.INFLATE:
+            self._ballooned = merge([*self._ballooned, *gone])
 
     def _altered(self, request: Request) -> None:
         what = self.device.queues[request.queue].altered(request.taken)
         if what:
-            slug = ALTERED.get(request.queue, "ring.driver.no-alter-exposed")
             raise fail(
-                slug,
+                KEPT.get(request.queue, UNALTERED) if what.data else UNALTERED,
                 expected="an outstanding chain left alone until it is used",
-                seen=what,
+                seen=what.seen,
                 where=f"{request.queue} queue, head {request.taken.chain.head}",
             )
 
@@ -336,6 +379,7 @@ class DriverBench:
 
     def set_target(self, pages: int) -> None:
         """Change num_pages."""
+        self.balloon.shown(pages)
         self.device.change("num_pages", pages)
 
     def command(self, value: int, *, quiet: bool = False) -> None:
@@ -365,33 +409,39 @@ class DriverBench:
         if not condition:
             raise fail(requirement, expected=expected, seen=seen, where=where)
 
-    def _unkicked(self) -> None:
-        """Fail if chains wait that the driver should have notified of."""
-        for name, queue in self.device.queues.items():
-            if queue.broken is None and queue.kick_was_due:
-                raise fail(
-                    queue.kick_requirement,
-                    expected="a notification of what was made available",
-                    seen=f"{queue.waiting} chains and none",
-                    where=f"{name} queue",
-                )
+    def check_kicks(self) -> None:
+        """Fail if chains wait that the driver should have notified of: why nothing came.
+
+        It may be about to: between the two anything can happen to a driver.
+        """
+        self.run(lambda: not self._unannounced(), ABOUT_TO)
+        for name in self._unannounced():
+            queue = self.device.queues[name]
+            raise fail(
+                queue.kick_requirement,
+                expected="a notification of what was made available",
+                seen=f"{queue.waiting} chains and none",
+                where=f"{name} queue",
+            )
+
+    def _unannounced(self) -> list[Queue]:
+        queues = self.device.queues.items()
+        return [name for name, each in queues if each.broken is None and each.kick_was_due]
 
     def ring_violations(self) -> list[Violation]:
         """Return what is wrong with the rings as they stand."""
         found: list[Violation] = []
         for name, queue in self.device.queues.items():
             where = f"{name} queue"
+            found += [replace(each, where=f"{where}, {each.where}") for each in queue.found]
             if isinstance(queue.broken, RingError):
                 slug = FAULTS.get(queue.broken.fault, "ring.driver.no-loop")
                 found.append(
                     Violation(slug, "chains that a device can walk", str(queue.broken), where)
                 )
                 continue
-            if counter := queue.counter_fault:
-                seen = "a descriptor with the other one where the next is due"
-                found.append(Violation(counter, "the driver's wrap counter", seen, where))
             if queue.packed:
-                continue  # there no value of the driver's flags is forbidden
+                continue
             flags = queue.available_flags
             if queue.event_idx and flags:
                 slug = "ring.driver.event-idx-avail-flags-zero"
@@ -408,7 +458,9 @@ class DriverBench:
         if self.device.live and not self.device.reset_waits:
             self.idle(self.session.limits.rest / 4)
             self.look()
-            self._unkicked()
+            self.check_kicks()
+            for queue in self.device.queues.values():
+                queue.driver_rests()
         for monitor in self.monitors:
             monitor.finish()
         violations = self.violations()

@@ -34,6 +34,7 @@ from vhint.wire.queues import Queue, QueueMode, queue_map
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.driver_bench.offer import Offer
 from vhint_conformance.driver_bench.queue import JudgedQueue, Taken
+from vhint_conformance.oracle.packed import Side
 
 PAGES = (Queue.REPORTING, Queue.FREE_PAGE)
 """Queues whose device-writable buffers are the pages."""
@@ -64,13 +65,16 @@ class JudgingDevice:
 
     `mode` says how the driver's transport numbers queues; `signal` is called with a queue whose
     driver wants to hear of used buffers, or with None when config space has changed; `hear` with
-    every request that arrives, `was_read` with every part of config space that was read.
+    every request that arrives, `was_read` with every part of config space that was read.  `absent`
+    are the numbers of queues that were looked for and do not exist; `let_go` counts how often
+    queues were given up, by a reset or by themselves.
     """
 
     def __init__(
         self, memory: GuestMemory, offer: Offer, recorder: Recorder, mode: QueueMode
     ) -> None:
         self.memory = memory
+        memory.before_store = self._about_to_store
         self.offer = offer
         self.recorder = recorder
         self.mode = mode
@@ -84,9 +88,13 @@ class JudgingDevice:
         self.layouts: dict[int, Layout] = {}
         self.queues: dict[Queue, JudgedQueue] = {}
         self.outstanding: dict[int, Request] = {}
+        self.let_go = 0
+        #: Where split queues begin, for a driver that has run elsewhere.
+        self.begins: int | None = None
         self.holds_reset = False
         self.reset_waits = False
         self.config_reads: list[Span] = []
+        self.absent: list[int] = []
         self.tickets: Iterator[int] = count()
 
     # Registers
@@ -118,12 +126,14 @@ class JudgingDevice:
         self.status = DeviceStatus(0)
         self.reset_waits = False
         self.accepted = Features(0)
+        self.absent.clear()
         self.forget_queues()
         self.store("actual", 0)
         self.store("poison_val", 0)
 
     def forget_queues(self) -> None:
         """Forget every queue and every buffer in it."""
+        self.let_go += bool(self.queues)
         self.layouts.clear()
         self.queues.clear()
         self.outstanding.clear()
@@ -156,7 +166,10 @@ class JudgingDevice:
 
     def queue_max(self, index: int) -> int:
         """Return the largest size of a queue, 0 if there is none of that number."""
-        return self.offer.queue_size if index in self.numbers().values() else 0
+        if index in self.numbers().values():
+            return self.offer.queue_size
+        self.absent.append(index)
+        return 0
 
     def set_up_queue(self, index: int, layout: Layout) -> bool:
         """Take where a queue lies."""
@@ -171,7 +184,7 @@ class JudgingDevice:
         name = self.name_of(index)
         self.recorder.emit(Notified(name or f"queue {index}"))
         if name in self.queues:
-            self.queues[name].notified = True
+            self.queues[name].was_notified()
             if not self.reset_waits:
                 self.take_all(name)
 
@@ -205,6 +218,8 @@ class JudgingDevice:
         name = self.name_of(index)
         if name is None or name in self.queues:
             return
+        if base is None and not self.packed:
+            base = self.begins
         try:
             self.queues[name] = JudgedQueue(
                 self.memory,
@@ -222,6 +237,7 @@ class JudgingDevice:
         queue = self.queues.pop(name, None) if name else None
         if queue is None:
             return None
+        self.let_go += 1
         for ticket in [t for t, each in self.outstanding.items() if each.queue is name]:
             del self.outstanding[ticket]
         return queue.base
@@ -231,6 +247,15 @@ class JudgingDevice:
         """The queues whose place is known, whether or not they are in use."""
         names = map(self.name_of, self.layouts)
         return frozenset(name for name in names if name is not None)
+
+    def driver_stores(self, address: int, data: bytes) -> None:
+        """Take note of a store that the driver is about to make, where that can be known."""
+        for queue in self.queues.values():
+            queue.stored(Side.DRIVER, address, data)
+
+    def _about_to_store(self, address: int, data: bytes) -> None:
+        for queue in self.queues.values():
+            queue.stored(Side.DEVICE, address, data)
 
     def take_all(self, name: Queue) -> int:
         """Take every chain that waits in a queue; return how many."""

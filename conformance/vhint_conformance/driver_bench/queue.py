@@ -16,29 +16,11 @@ from vhint.ring import (
     SplitDeviceQueue,
     device_ring,
 )
-from vhint.ring.packed_driver import is_available
 from vhint.ring.packed_layout import START
 from vhint.spans import Span
 from vhint.wire.packed_vring import EventFlag
-
-FAULTS = {
-    Fault.NOT_AVAILABLE: "ring.driver.packed-head-last",
-    Fault.OUTSTANDING: "ring.driver.packed-no-change-before-used",
-    Fault.SAME_ID: "ring.driver.packed-id-unique",
-    Fault.AVAILABLE_JUMP: "ring.driver.avail-idx-never-back",
-    Fault.HEAD_RANGE: "ring.driver.no-loop",
-    Fault.NEXT_RANGE: "ring.driver.no-loop",
-    Fault.LOOP: "ring.driver.chain-within-queue-size",
-    Fault.ORDER: "ring.driver.readable-before-writable",
-    Fault.TOO_LONG: "ring.driver.no-loop",
-    Fault.INDIRECT_OFF: "ring.driver.indirect-only-negotiated",
-    Fault.INDIRECT_LENGTH: "ring.driver.indirect-not-chained",
-    Fault.INDIRECT_NESTED: "ring.driver.indirect-not-nested",
-    Fault.INDIRECT_NEXT: "ring.driver.indirect-not-chained",
-    Fault.LAYOUT: "ring.driver.parts-aligned",
-    Fault.ADDRESS: "virtio.driver.physical-addresses",
-}
-"""Which requirement a driver breaks whose chain a device cannot walk."""
+from vhint_conformance.oracle.packed import PackedWatch, Side
+from vhint_conformance.verdict import Violation
 
 READ_LIMIT = 1 << 20
 """Bytes of a chain that are copied; no request of a balloon is longer."""
@@ -55,6 +37,14 @@ class Taken:
     data: bytes
     at: Position | None = None
     slots: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """What was changed of an outstanding chain: its bytes (`data`), or where they are."""
+
+    seen: str
+    data: bool
 
 
 class JudgedQueue:
@@ -74,10 +64,43 @@ class JudgedQueue:
         self.event_idx = event_idx
         self.ring = device_ring(memory, layout, event_idx=event_idx, indirect=indirect, base=base)
         self.broken: RingError | None = None
+        self.found: list[Violation] = []
+        self._watch: PackedWatch | None = None
+        if isinstance(self.ring, PackedDeviceQueue) and isinstance(layout, PackedLayout):
+            self._watch = PackedWatch(
+                memory,
+                layout,
+                event_idx=event_idx,
+                indirect=indirect,
+                find=self._find,
+                begin=self.ring.available_position,
+            )
         self.notified = False
         self._quiet = False
         self._held: dict[int, Taken] = {}
         self._passed: set[int] = set()
+
+    def _find(self, requirement: str, expected: str, seen: str, where: str) -> None:
+        if ".driver." in requirement:
+            self.found.append(Violation(requirement, expected, seen, where))
+
+    def stored(self, side: Side, address: int, data: bytes) -> None:
+        """Take note of a store that the driver or the judging device is about to make."""
+        if self._watch is not None:
+            self._watch.stored(side, address, data)
+
+    def was_notified(self) -> None:
+        """Take note of a notification."""
+        self.notified = True
+        if self._watch is not None:
+            self._watch.look(Side.DRIVER)
+            self._watch.notified(Side.DRIVER)
+
+    def driver_rests(self) -> None:
+        """Look at what the driver has made of the ring, and has left so."""
+        if self._watch is not None:
+            self._watch.look(Side.DRIVER)
+            self._watch.rests(Side.DRIVER)
 
     @property
     def packed(self) -> bool:
@@ -91,6 +114,8 @@ class JudgedQueue:
 
     def take(self) -> Taken | None:
         """Take the next chain with a copy of what the device may read; raises `RingError`."""
+        if self._watch is not None:
+            self._watch.look(Side.DRIVER)
         at = self.ring.available_position if isinstance(self.ring, PackedDeviceQueue) else None
         chain = self.ring.pop()
         if chain is None:
@@ -120,8 +145,10 @@ class JudgedQueue:
         """Whether the driver asked to hear of what was used."""
         return self.ring.interrupt_needed()
 
-    def altered(self, taken: Taken) -> str | None:
+    def altered(self, taken: Taken) -> Alteration | None:
         """Say what of an outstanding chain is not as it was, or return None."""
+        if self._watch is not None:
+            self._watch.look(Side.DRIVER)
         chain = taken.chain
         try:
             if isinstance(self.ring, SplitDeviceQueue):
@@ -129,11 +156,12 @@ class JudgedQueue:
             elif isinstance(self.ring, PackedDeviceQueue) and chain.head not in self._passed:
                 chain = self.ring.again(taken.at or START)
         except RingError as error:
-            return f"descriptors that make no chain any more ({error})"
+            return Alteration(f"descriptors that make no chain any more ({error})", data=False)
         if chain != taken.chain:
-            return f"descriptors that name {_spans(chain)} instead of {_spans(taken.chain)}"
+            seen = f"descriptors that name {_spans(chain)} instead of {_spans(taken.chain)}"
+            return Alteration(seen, data=False)
         if chain.read(self.memory, READ_LIMIT) != taken.data:
-            return "other bytes in the device-readable buffers"
+            return Alteration("other bytes in the device-readable buffers", data=True)
         return None
 
     @property
@@ -172,17 +200,6 @@ class JudgedQueue:
         else:
             by_event = self.event_idx
         return f"ring.driver.kick-{'at-avail-event' if by_event else 'when-flags-zero'}"
-
-    @property
-    def counter_fault(self) -> str | None:
-        """The rule that a driver broke whose next descriptor has the other wrap counter."""
-        if not isinstance(self.ring, PackedDeviceQueue) or self._held:
-            return None
-        slot, wrap = at = self.ring.available_position
-        if not is_available(self.memory.load16(self.ring.layout.flags_at(slot)), not wrap):
-            return None
-        beginning = at == START and self.ring.used_position == START
-        return f"ring.driver.packed-wrap-counter{'-start' if beginning else ''}"
 
     def be_quiet(self, quiet: bool) -> None:
         """Ask the driver for no notifications by flags (of a split ring: without EVENT_IDX)."""

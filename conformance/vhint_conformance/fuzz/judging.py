@@ -6,10 +6,11 @@ import time
 
 from vhint_conformance.bench import Bench
 from vhint_conformance.fuzz.compiling import described
-from vhint_conformance.fuzz.moves import Move
+from vhint_conformance.fuzz.hunt import drawn
+from vhint_conformance.fuzz.moves import Move, programs
 from vhint_conformance.fuzz.options import Options
-from vhint_conformance.fuzz.playing import play, setting_of
-from vhint_conformance.fuzz.search import drawn
+from vhint_conformance.fuzz.playing import play
+from vhint_conformance.fuzz.setting import setting_of
 from vhint_conformance.verdict import Failed
 
 PROGRAMS = 12
@@ -39,5 +40,5 @@ def judge(bench: Bench, number: int) -> None:
             failed.append(failure)
             raise
 
-    drawn(Options(seed, PROGRAMS, MOVES), use, shrink=False)
+    drawn(Options(seed, PROGRAMS, MOVES), programs(MOVES, tame=True), use, shrink=False)
     del bench.observations["program"]

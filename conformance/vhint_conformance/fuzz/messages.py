@@ -18,7 +18,7 @@ from vhint.wire.statistics import Statistic, StatisticTag
 from vhint_conformance.fuzz.moves import UNITS, Flaw, Kind, Offer
 
 if TYPE_CHECKING:
-    from vhint_conformance.fuzz.compiling import Setting
+    from vhint_conformance.fuzz.setting import Setting
 
 HEADER = hint_request.HEADER_SIZE
 REFUSED = (Status.MALFORMED, Status.UNSUPPORTED)
@@ -42,6 +42,12 @@ def pieces(draft: Draft, cut: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if not cut:
         return (), ()
     return (cut,) * (len(draft.readable) // cut), (cut,) * (draft.room // cut)
+
+
+def descriptors(draft: Draft, cut: int) -> int:
+    """Return how many buffers the chain of a message has that is cut."""
+    sides = [-(-size // (cut or size or 1)) for size in (len(draft.readable), draft.room)]
+    return sum(sides) + (len(draft.blocks) if draft.pages_are_buffers else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ def build(move: Offer, setting: Setting, accepted: Features, cookie: int) -> Mes
         case Kind.INFLATE:
             numbers = [block.start // PAGE for block in blocks]
             numbers += numbers[:1] if move.flaw is Flaw.TWICE else []
+            if move.flaw is Flaw.SHORT:
+                return Message(_short(requests.inflate(numbers), move))
             sound = requests.inflate(numbers)
             if move.flaw is not Flaw.OUTSIDE:
                 return Message(_tailed(sound, move))
@@ -75,7 +83,9 @@ def build(move: Offer, setting: Setting, accepted: Features, cookie: int) -> Mes
             raw = sound.readable + outside.to_bytes(4, "little")
             return Message(replace(sound, readable=raw), valid=False)
         case Kind.DEFLATE:
-            return Message(_tailed(requests.deflate([b.start // PAGE for b in blocks]), move))
+            sound = requests.deflate([block.start // PAGE for block in blocks])
+            short = move.flaw is Flaw.SHORT
+            return Message(_short(sound, move) if short else _tailed(sound, move))
         case Kind.REPORT:
             return _report(blocks, move, setting)
         case _:
@@ -103,6 +113,12 @@ def _tailed(draft: Draft, move: Offer) -> Draft:
     if move.flaw is not Flaw.TAIL:
         return draft
     return replace(draft, readable=draft.readable + b"\1" * (1 + move.amount % 3))
+
+
+def _short(draft: Draft, move: Offer) -> Draft:
+    """Return an array whose last page number is not all there, and so names no page."""
+    lost = 1 + move.amount % 3
+    return replace(draft, readable=draft.readable[:-lost], blocks=draft.blocks[:-1])
 
 
 def _report(blocks: list[Span], move: Offer, setting: Setting) -> Message:

@@ -5,46 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vhint.spans import PAGE
-from vhint.wire import config
-from vhint.wire.features import Feature
 from vhint_conformance.bench import Bench
-from vhint_conformance.case import Capability
-from vhint_conformance.fuzz.compiling import Setting, compiled, described
-from vhint_conformance.fuzz.moves import UNITS, Move
+from vhint_conformance.fuzz.compiling import compiled, described
+from vhint_conformance.fuzz.moves import Move
+from vhint_conformance.fuzz.setting import Setting
+from vhint_conformance.live_replay import LiveReplay
 from vhint_conformance.model.history import HistoryWriter, vector_file
-from vhint_conformance.replay import LiveReplay
 from vhint_conformance.vectors.steps import Step
-from vhint_conformance.verdict import NotApplicable, Violation
+from vhint_conformance.verdict import Violation
 
-EXTRAS = ("answer", "indirect", "pieces", "valid")
+EXTRAS = {
+    "offer": ("answer", "chain", "command", "ignored", "indirect", "pieces", "quiet", "valid"),
+    "negotiate": ("queue_size",),
+}
 """What a step of a program says and the trace of its run does not."""
 
-
-def setting_of(bench: Bench) -> Setting:
-    """Return what a program has to know of a target; leaves it reset."""
-    order, count = 0, 1
-    offered = bench.offered
-    if Feature.HINTING in offered:
-        if Capability.SHOWS_CONFIG in bench.session.capabilities:
-            order, count = _number(bench, "hint_min_order"), _number(bench, "hint_max_count")
-        else:
-            offered -= type(offered).of(Feature.HINTING, Feature.HINTING_BITMAP)
-    rings = bench.start().rings
-    room = min(ring.layout.size for ring in rings.values())
-    bench.reset()
-    usable = bench.memory.usable
-    size = PAGE << order
-    base = -(-usable.start // size) * size
-    if base + (UNITS + 1) * size > usable.end - (2 << 20):
-        raise NotApplicable(f"the target's memory is too small for {UNITS} blocks of {size} bytes")
-    end = max(start + length for start, length in bench.limits.ram)
-    return Setting(offered, base, order, end, room, count)
-
-
-def _number(bench: Bench, field: str) -> int:
-    data = bench.transport.read_config(config.field_offset(field), config.field_size(field))
-    return int.from_bytes(data, "little")
+UNSEEN = frozenset({"host", "notify"})
+"""Steps that leave nothing in a trace by which a history could be played again."""
 
 
 def play(bench: Bench, moves: Sequence[Move], setting: Setting) -> None:
@@ -63,17 +40,25 @@ class Recorded:
 
     def run(self) -> None:
         """Play the steps."""
-        LiveReplay(self.bench, self.steps).run()
+        replay = LiveReplay(self.bench, self.steps, before=self._before)
+        replay.run()
+
+    def _before(self, step: Step) -> None:
+        if step["step"] in UNSEEN:
+            self._writer.steps.append(step)
 
     def history(self) -> list[Step]:
         """Return what both sides did, in steps that can be replayed."""
-        said = iter(step for step in self.steps if step["step"] == "offer")
+        said = {
+            kind: iter([step for step in self.steps if step["step"] == kind]) for kind in EXTRAS
+        }
         found: list[Step] = []
         for step in self._writer.steps:
-            more: Step = {}
-            if step["step"] == "offer":
-                more = {key: value for key, value in next(said).items() if key in EXTRAS}
-            found.append(step | more)
+            kind = step["step"]
+            if kind in EXTRAS:
+                script = next(said[kind])
+                step = step | {key: script[key] for key in EXTRAS[kind] if key in script}
+            found.append(step)
         return found
 
 

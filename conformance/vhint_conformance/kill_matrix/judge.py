@@ -8,7 +8,7 @@ its own, so that nothing of one mutant reaches the next.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vhint_conformance import runner
@@ -17,8 +17,10 @@ from vhint_conformance.kill_matrix.result import Kill, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
 from vhint_conformance.report.model import Outcome
 from vhint_conformance.runner import RunOptions
+from vhint_conformance.selection import Level, level_of
 from vhint_conformance.variants import Rings, variant_in
 from vhint_conformance.verdict import Verdict as CaseVerdict
+from vhint_spec import registry
 
 CASE_DEADLINE = 60.0
 """Seconds after which a case is given up."""
@@ -51,7 +53,7 @@ class _Findings:
 
     @property
     def right(self) -> Kill | None:
-        """The first kill that names a requirement of the mutant's."""
+        """The first kill that names a requirement of the mutant's, and counts at its level."""
         return next((kill for kill in self.kills if self._own(kill)), None)
 
     @property
@@ -71,7 +73,8 @@ class _Findings:
         return self.settled
 
     def _own(self, kill: Kill) -> bool:
-        return kill.requirement in self.subject.violates
+        own = kill.requirement in self.subject.violates
+        return own and _counts(self.subject.level, (kill.requirement,))
 
 
 def stages(subject: Subject, cases: Cases, killer: str = "") -> list[list[str]]:
@@ -94,6 +97,9 @@ def judge(subject: Subject, cases: Cases, full: bool = False, killer: str = "") 
     """
     begun = time.monotonic()
     found = _Findings(subject, full)
+    cases = {
+        name: case for name, case in cases.items() if _counts(subject.level, case.requirements)
+    }
     if not subject.sound:  # a fault is the same behind either format of ring, or in one only
         cases = {name: case for name, case in cases.items() if _concerns(subject, name)}
     before, first, rest = stages(subject, cases, killer)
@@ -121,6 +127,11 @@ def judge(subject: Subject, cases: Cases, full: bool = False, killer: str = "") 
         seconds=round(time.monotonic() - begun, 1),
         note="" if found.right else _note(found),
     )
+
+
+def _counts(level: Level, requirements: Sequence[str]) -> bool:
+    """Whether a violation of these is one at a level."""
+    return level is not Level.MUST or level_of(requirements, registry.load()) is not Level.SHOULD
 
 
 def _concerns(subject: Subject, name: str) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from vhint_conformance.case import Role
 from vhint_conformance.mutants import BusMutant, GuestMutant, Mutant, device, guest
 from vhint_conformance.mutants.sound import SOUND, Sound
-from vhint_conformance.selection import Level
+from vhint_conformance.selection import Level, level_of
 from vhint_conformance.variants import ANY_RINGS, Rings
+from vhint_spec import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ def _of_mutant(mutant: Mutant | BusMutant | GuestMutant, group: str) -> Subject:
         mutant.violates,
         mutant.bugs,
         mutant.machine,
+        # Who breaks a MUST has to be found by a run at the level at which most people run.
+        level=level_of(mutant.violates, registry.load()),
         rings=mutant.rings,
     )
 

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from vhint.ring import Chain, GuestMemory, Layout, SplitDeviceQueue, SplitLayout
+from vhint.ring import (
+    Chain,
+    GuestMemory,
+    Layout,
+    PackedLayout,
+    SplitDeviceQueue,
+    in_format,
+)
 from vhint.spans import PAGE, Span, block
 from vhint.trace import Recorder
 from vhint.trace.events import (
@@ -30,12 +37,13 @@ from vhint.trace.events import (
 from vhint.transport.interface import Interrupts, Transport
 from vhint.wire import hint_request, pfn_array, vring
 from vhint.wire.errors import WireError
-from vhint.wire.features import Features
+from vhint.wire.features import Feature, Features
 from vhint.wire.hint_request import PfnRequest
 from vhint.wire.queues import Queue, QueueMode, queue_map
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.model.guest_protocol import GuestFactory, GuestPlace, GuestUnderTest
 from vhint_conformance.model.setup import Setup
+from vhint_conformance.oracle.packed import PackedWatch, Side
 from vhint_conformance.verdict import Violation
 
 
@@ -138,22 +146,31 @@ class ObservedTransport(Transport):
 
 
 @dataclass(slots=True)
-class _Ring:
+class _SplitRing:
     queue: Queue
     reader: SplitDeviceQueue
     used: int = 0
     heads: dict[int, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _PackedRing:
+    queue: Queue
+    layout: PackedLayout
+    watch: PackedWatch | None = None
+    heads: dict[int, int] = field(default_factory=dict)
+
+
 class RingWatch:
-    """Reads rings from outside, and says what was made available and used."""
+    """Reads rings of either format from outside, and says what was made available and used."""
 
     def __init__(self, memory: GuestMemory, recorder: Recorder) -> None:
         self.offered = Features(0)
         self.accepted = Features(0)
         self._memory = memory
         self._recorder = recorder
-        self._rings: dict[int, _Ring] = {}
+        self._split: dict[int, _SplitRing] = {}
+        self._packed: dict[int, _PackedRing] = {}
         self._tickets = count()
 
     def name(self, index: int) -> Queue | None:
@@ -164,25 +181,50 @@ class RingWatch:
     def add(self, index: int, layout: Layout) -> None:
         """Watch a queue."""
         queue = self.name(index)
-        if queue is None or not isinstance(layout, SplitLayout):
-            return  # the machines' devices offer split rings only
-        reader = SplitDeviceQueue(self._memory, layout, event_idx=False, indirect=True)
-        self._rings[index] = _Ring(queue, reader)
+        if queue is None:
+            return
+        if Feature.RING_PACKED in self.accepted:
+            layout = in_format(layout, packed=True)
+        if isinstance(layout, PackedLayout):
+            self._packed[index] = _PackedRing(queue, layout)
+        else:
+            reader = SplitDeviceQueue(self._memory, layout, event_idx=False, indirect=True)
+            self._split[index] = _SplitRing(queue, reader)
         spans = (layout.descriptor_span, layout.available_span, layout.used_span)
         self._recorder.emit(QueueReady(queue, index, layout.size, *spans))
 
     def forget(self) -> None:
         """Watch nothing: the device was reset."""
-        self._rings.clear()
+        self._split.clear()
+        self._packed.clear()
 
-    def look(self) -> None:
-        """Record what is new in every ring; raises `RingError` for a ring that makes no sense."""
-        for ring in self._rings.values():
-            while (chain := ring.reader.pop()) is not None:
-                self._record(ring, chain)
-            self._look_at_used(ring)
+    def look(self, side: Side = Side.DRIVER) -> None:
+        """Record what is new in every ring, all of it by one side.
 
-    def _record(self, ring: _Ring, chain: Chain) -> None:
+        Raises `RingError` for a split ring that makes no sense.
+        """
+        for split in self._split.values():
+            while (chain := split.reader.pop()) is not None:
+                self._came(split, chain)
+            self._look_at_used(split)
+        for ring in self._packed.values():
+            if ring.watch is None:  # before now it was being set up
+                ring.watch = self._watch_packed(ring)
+            else:
+                ring.watch.look(side)
+
+    def _watch_packed(self, ring: _PackedRing) -> PackedWatch:
+        return PackedWatch(
+            self._memory,
+            ring.layout,
+            event_idx=False,
+            indirect=True,
+            find=lambda *_: None,  # `PackedRules` has an eye of its own
+            came=lambda listed: self._came(ring, listed.chain),
+            gone=lambda head, length: self._gone(ring, head, length),
+        )
+
+    def _came(self, ring: _SplitRing | _PackedRing, chain: Chain) -> None:
         ticket = next(self._tickets)
         ring.heads[chain.head] = ticket
         data = chain.read(self._memory, 1 << 20)
@@ -191,14 +233,17 @@ class RingWatch:
             Offered(ring.queue, ticket, chain.head, chain.readable, chain.writable, blocks)
         )
 
-    def _look_at_used(self, ring: _Ring) -> None:
+    def _gone(self, ring: _SplitRing | _PackedRing, head: int, length: int) -> None:
+        ticket = ring.heads.pop(head, None)
+        self._recorder.emit(Used(ring.queue, head, ticket, length, self._recorder.last))
+
+    def _look_at_used(self, ring: _SplitRing) -> None:
         layout = ring.reader.layout
         while ring.used != self._memory.load16(layout.used_index_at):
             entry = Span(layout.used_entry_at(ring.used), vring.USED_ELEMENT_STRUCT.size)
             head, length = vring.USED_ELEMENT_STRUCT.unpack(self._memory.read(entry))
             ring.used = (ring.used + 1) & 0xFFFF
-            ticket = ring.heads.pop(head, None)
-            self._recorder.emit(Used(ring.queue, head, ticket, length, self._recorder.last))
+            self._gone(ring, head, length)
 
 
 def blocks_of(queue: Queue, chain: Chain, data: bytes) -> Iterator[Span]:
@@ -285,7 +330,7 @@ class ObservedGuest:
 
     def device_moved(self) -> None:
         """See what the device has used."""
-        self._rings.look()
+        self._rings.look(Side.DEVICE)
 
     def missing(self) -> list[Violation]:
         """Allocate all that there is, once all was freed: what is missing was never returned."""

@@ -9,6 +9,7 @@ from vhint.guest.hinting import HintSettings
 from vhint.guest.memory import MemoryOptions, PerCpuMarks, Watermarks, ZoneKind, ZoneSpec
 from vhint.guest.profiles.free_page_hint import RoundSettings
 from vhint.guest.profiles.reporting import ReportingSettings
+from vhint.host import ALL_FEATURES
 from vhint.spans import PAGE, Span
 from vhint.wire.features import Feature, Features
 from vhint_conformance.model.hosts import HostOptions
@@ -30,11 +31,13 @@ class Setup:
 
     `zones` are the pages of each zone from the lowest up; `orders` those that applications
     allocate; `parked` the high mark of the per-CPU lists, 0 for none; `kept` how many pages the
-    page cache keeps.  The rest are knobs of `HintSettings`, `ReportingSettings` and
-    `RoundSettings`, and what `vhint_conformance.model.hosts` says about hosts.
+    page cache keeps; `offered` is what the host has.  The rest are knobs of `HintSettings`,
+    `ReportingSettings` and `RoundSettings`, and what `vhint_conformance.model.hosts` says about
+    hosts.
     """
 
     features: Features = HINTING
+    offered: Features = ALL_FEATURES
     zones: tuple[int, ...] = (8,)
     cpus: int = 1
     orders: tuple[int, ...] = (0,)
@@ -68,7 +71,7 @@ class Setup:
     @property
     def host_options(self) -> HostOptions:
         """How the host is made."""
-        return HostOptions(self.max_count, self.host_page)
+        return HostOptions(self.max_count, self.host_page, self.offered)
 
     @property
     def min_order(self) -> int:

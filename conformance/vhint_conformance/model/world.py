@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from vhint.guest.memory import PatternContent
@@ -31,6 +32,7 @@ from vhint_conformance.model.hosts import HOSTS
 from vhint_conformance.model.reference_guest import ReferenceGuest
 from vhint_conformance.model.setup import Setup
 from vhint_conformance.oracle import device_monitors
+from vhint_conformance.oracle.packed import PackedRules, Side
 from vhint_conformance.verdict import Failed, Violation
 
 MakeGuest = Callable[[Setup, Transport, Recorder], Any]
@@ -69,6 +71,10 @@ class World:
         self.rounds = RoundRules(self.memory)
         self.monitors = [OwnershipRules(self.memory), RequestRules(self.memory), self.rounds]
         self.monitors.append(KickRules(self.memory))
+        self.packed = PackedRules(self.memory, set(Side) if honest else {Side.DRIVER}, hears=True)
+        self.monitors.append(self.packed)
+        self.memory.before_store = partial(self.packed.stored, Side.DRIVER)
+        self.transport.device_memory.before_store = partial(self.packed.stored, Side.DEVICE)
         self.monitors += device_monitors() if honest else []
         for monitor in self.monitors:
             self.recorder.listen(monitor.see)
@@ -97,7 +103,9 @@ class World:
         if self.crash is not None:
             return None
         try:
-            return call(*arguments)
+            made = call(*arguments)
+            self.packed.look(Side.DRIVER)
+            return made
         except Exception as error:  # noqa: BLE001 - whatever a foreign guest raises
             self.crash = error
             self.say("guest", f"crashes: {type(error).__name__}: {error}")
@@ -170,11 +178,13 @@ class World:
             before, since = self.memory.holes(), self.recorder.last
             try:
                 if not self.device.step():
+                    self.packed.rests(Side.DEVICE)
                     break
             except Failed as failed:  # it did what cannot be carried out
                 self._refused += failed.violations
                 break
             taken += 1
+            self.packed.look(Side.DEVICE)
             gone = subtract(self.memory.holes(), before)
             if gone:
                 self.recorder.emit(Discarded(gone, since))
@@ -190,7 +200,10 @@ class World:
 
     def interrupt(self) -> None:
         """Let the guest take the device's interrupts."""
-        config_changed = self.transport.take_interrupts().config
+        interrupts = self.transport.take_interrupts()
+        config_changed = interrupts.config
+        if interrupts.used:
+            self.packed.interrupted()
         self._guarded(lambda: self.guest.interrupted(config=config_changed))
         if config_changed:
             self.say("guest", "takes a configuration interrupt")
@@ -211,6 +224,7 @@ class World:
         if not hasattr(self.device, what):
             return
         getattr(self.device, what)(*arguments)
+        self.packed.look(Side.DEVICE)
         words = " ".join([what.replace("_", " "), *map(str, arguments)])
         self.say("host", f"is told to {words}")
         self._look_at_config()

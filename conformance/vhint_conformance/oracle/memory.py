@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vhint.ring.memory import GuestMemory, Region
-from vhint.spans import PAGE, Span, intersect, subtract
+from vhint.spans import PAGE, Span, intersect, subtract, touches
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -125,12 +125,27 @@ class WatchedMemory(GuestMemory):
 
     def changes(self) -> tuple[Span, ...]:
         """Return the bytes that are not what the driver wrote; holes aside."""
-        wrong = [span for place in self._places for span in self._changes_in(place)]
+        wrong = [
+            span
+            for place in self._places
+            for span in self._changes_on(place, sorted(self._suspects(place)))
+        ]
         return subtract(wrong, self.holes())
 
-    def _changes_in(self, place: _Place) -> Iterator[Span]:
+    def changes_where_written(self, within: Span) -> tuple[Span, ...]:
+        """Return the same for the pages in a span that the driver wrote, which is quick."""
+        wrong: list[Span] = []
+        for place in self._places:
+            first = place.span.start // PAGE
+            (part,) = intersect([place.span], [within]) or (Span(0, 0),)
+            pages = sorted(set(part.pages()) & self._sheets.keys())
+            wrong += self._changes_on(place, [page - first for page in pages])
+        return subtract(wrong, self.holes()) if wrong else ()
+
+    def _changes_on(self, place: _Place, numbers: Iterable[int]) -> Iterator[Span]:
+        """Yield what is wrong on pages, counted from the place."""
         first = place.span.start // PAGE
-        for number in sorted(self._suspects(place)):
+        for number in numbers:
             address = place.span.start + number * PAGE
             found = np.frombuffer(self.peek(Span(address, PAGE)), np.uint8)
             sheet = self._sheets.get(first + number)
@@ -165,7 +180,7 @@ class WatchedMemory(GuestMemory):
             sheet.expected[part] = data[done : done + size]
             sheet.free[part] = False
             done += size
-        if self._holes and any(hole.overlaps(span) for hole in self._holes):
+        if touches(self._holes, span):
             start = span.start // PAGE * PAGE
             pages = Span(start, -(-span.end // PAGE) * PAGE - start)
             self._holes = subtract(self._holes, [pages])

@@ -8,6 +8,7 @@ from typing import Any
 
 from vhint_conformance.expectations import Expectation
 from vhint_conformance.report.model import Outcome, Report
+from vhint_conformance.verdict import Violation
 
 SCHEMA = "vhint-report/1"
 SCHEMA_FILE = Path(__file__).with_name("vhint-report-1.schema.json")
@@ -100,18 +101,20 @@ def _case(outcome: Outcome) -> dict[str, Any]:
         "effectiveness": (
             dict(outcome.effectiveness) if outcome.effectiveness is not None else None
         ),
-        "violations": [
-            {
-                "requirement": item.requirement,
-                "expected": item.expected,
-                "seen": item.seen,
-                "where": item.where,
-            }
-            for item in outcome.violations
-        ],
+        "violations": [_violation(item) for item in outcome.violations],
+        "advice": [_violation(item) for item in outcome.advice],
         "expectations": [_expectation(item) for item in outcome.expectations],
         "fault": outcome.fault.value if outcome.fault else None,
         "evidence": dict(outcome.evidence) if outcome.evidence is not None else None,
+    }
+
+
+def _violation(item: Violation) -> dict[str, str]:
+    return {
+        "requirement": item.requirement,
+        "expected": item.expected,
+        "seen": item.seen,
+        "where": item.where,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +139,19 @@ def _outcome(values: Mapping[str, Any]) -> Outcome:
         repro=values["repro"],
         observations=values["observations"],
         effectiveness=values.get("effectiveness"),
-        violations=tuple(
-            Violation(each["requirement"], each["expected"], each["seen"], each["where"])
-            for each in values.get("violations", ())
-        ),
+        violations=_violations(values.get("violations", ())),
+        advice=_violations(values.get("advice", ())),
         expectations=tuple(expectation(each) for each in values.get("expectations", ())),
         fault=Fault(fault) if fault else None,
         role=values.get("role", ""),
         evidence=values.get("evidence"),
+    )
+
+
+def _violations(values: Iterable[Mapping[str, str]]) -> tuple[Violation, ...]:
+    return tuple(
+        Violation(each["requirement"], each["expected"], each["seen"], each["where"])
+        for each in values
     )
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from vhint_conformance.expectations import complaint
+from vhint_conformance.report.advice import ABOUT, HEADING, advice_in
 from vhint_conformance.report.markdown_text import block, code, in_html, plain
 from vhint_conformance.report.model import ExitStatus, Outcome, Report
 from vhint_conformance.report.progress import WORDS
@@ -117,6 +118,7 @@ def _rest(report: Report, site: str, most: int) -> list[str]:
         *_failures(report.having(Verdict.FAIL), site, most),
         *_unsettled(report, most),
         *_expected(report, most),
+        *_advice(report),
         *_lines(map(complaint, report.out_of_date)),
         *_lines(f"the statement claims too much: {line}" for line in report.claims_too_much),
     ]
@@ -188,6 +190,22 @@ def _unsettled(report: Report, most: int) -> Iterator[str]:
         yield f"- **not run**: {len(report.not_run)} cases: {code(report.stopped)}"
     if left or report.not_run:
         yield ""
+
+
+def _advice(report: Report) -> Iterator[str]:
+    found = advice_in(report.outcomes)
+    if not found:
+        return
+    yield f"<details><summary>{HEADING}: {len(found)}</summary>"
+    yield ""
+    yield f"{ABOUT.capitalize()}."
+    yield ""
+    for each in found:
+        seen = f"expected {code(each.first.expected)}; seen {code(each.first.seen)}"
+        yield f"- {code(each.requirement)}: {seen} ({code(each.named)})"
+    yield ""
+    yield "</details>"
+    yield ""
 
 
 def _expected(report: Report, most: int) -> Iterator[str]:

@@ -39,7 +39,9 @@ class Outcome:
     `repro` is a shell command that reruns just this case.  `expectations` are those that apply:
     they excuse an expected failure, or are out of date when the case passed against them.
     `role` is the side that was judged, empty if that is unknown.  `evidence` are the values of an
-    `Evidence`, for a case that did not end well.  `traceback` is kept only while debugging.
+    `Evidence`, for a case that did not end well.  `advice` is where the target did not do what is
+    only recommended, in a run at level MUST, where that is no failure.  `traceback` is kept only
+    while debugging.
     """
 
     id: str
@@ -59,6 +61,12 @@ class Outcome:
     traceback: str = ""
     role: str = ""
     evidence: Mapping[str, Any] | None = None
+    advice: tuple[Violation, ...] = ()
+
+    @property
+    def seen_broken(self) -> tuple[Violation, ...]:
+        """Everything that was seen, whether or not it counts at the level of the run."""
+        return (*self.violations, *self.advice)
 
     @property
     def profile(self) -> str:
@@ -77,6 +85,7 @@ class Outcome:
         typed["verdict"] = Verdict(values["verdict"])
         typed["level"] = Level(values["level"])
         typed["violations"] = tuple(Violation(**item) for item in values["violations"])
+        typed["advice"] = tuple(Violation(**item) for item in values["advice"])
         typed["expectations"] = tuple(Expectation(**item) for item in values["expectations"])
         typed["fault"] = Fault(values["fault"]) if values["fault"] else None
         return cls(**typed)

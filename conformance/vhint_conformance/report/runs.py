@@ -60,7 +60,7 @@ def requirements_in(reports: Iterable[Report]) -> dict[str, Requirement | None]:
         slug
         for report in reports
         for outcome in report.outcomes
-        for slug in (*outcome.requirements, *(each.requirement for each in outcome.violations))
+        for slug in (*outcome.requirements, *(each.requirement for each in outcome.seen_broken))
     }
     return {slug: known.get(slug) for slug in sorted(slugs)}
 

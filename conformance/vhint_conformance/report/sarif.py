@@ -49,6 +49,11 @@ def _run(report: Report, label: str, site: str) -> _Json:
         for outcome in report.having(Verdict.FAIL, Verdict.EXPECTED_FAIL)
         for violation, number in _counted(outcome.violations)
     ]
+    results += [
+        _result(report, outcome, violation, number, places, rules)
+        for outcome in report.outcomes
+        for violation, number in _counted(outcome.advice)
+    ]
     driver = {
         "name": "vhint",
         "semanticVersion": report.suite or "0.0.0",

@@ -12,6 +12,7 @@ from rich.text import Text
 from vhint_conformance.exit_status import ExitStatus
 from vhint_conformance.expectations import Expectation, complaint
 from vhint_conformance.report import statement_section
+from vhint_conformance.report.advice import ABOUT, HEADING, advice_in
 from vhint_conformance.report.console import print_block, styled
 from vhint_conformance.report.model import Outcome, Report
 from vhint_conformance.report.progress import WORDS
@@ -51,6 +52,7 @@ def print_report(
     say.failures(report.having(Verdict.FAIL))
     say.out_of_date(report.out_of_date)
     say.statement(report)
+    say.advice(report.outcomes)
     say.retried(report.outcomes)
     say.untraced(report.outcomes)
     say.figures(report.outcomes)
@@ -180,6 +182,17 @@ class Printer:
                     slug, [item for item in outcome.violations if item.requirement == slug]
                 )
             self._rerun(outcome)
+
+    def advice(self, outcomes: Iterable[Outcome]) -> None:
+        """Print the recommendations that were not followed, each once."""
+        found = advice_in(outcomes)
+        if found:
+            self._heading(HEADING)
+            self._print(styled(ABOUT, "dim"), 2)
+        for each in found:
+            self._print(styled(each.requirement, "bold"), 2)
+            rows = ("expected", each.first.expected), ("seen", each.first.seen)
+            self._print(labelled(*rows, ("cases", each.named)), 4)
 
     def out_of_date(self, expectations: Iterable[Expectation]) -> None:
         """Print the expectations that nothing in the run bore out."""

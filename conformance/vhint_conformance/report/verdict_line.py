@@ -80,6 +80,10 @@ def _counts(report: Report) -> str:
     if known:
         parts.append(_number(known, "expected failure", "expected failures"))
     parts += [f"{summary[verdict]} {noun}" for verdict, noun in NOUNS.items() if summary[verdict]]
+    advised = len({each.requirement for outcome in report.outcomes for each in outcome.advice})
+    if advised:
+        what = "recommendation not followed", "recommendations not followed"
+        parts.append(_number(advised, *what))
     if report.not_claimed:
         parts.append(f"{len(report.not_claimed)} not claimed")
     if report.not_run:

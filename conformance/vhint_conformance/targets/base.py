@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from vhint.spans import Span
 from vhint.transport.interface import Transport
@@ -193,6 +193,8 @@ class Target(ABC):
     name: str
     #: The ways in which it is judged, the plain one first.
     variants: tuple[Variant, ...] = (SPLIT,)
+    #: Whether several processes can judge it at the same time without being asked to.
+    concurrent: ClassVar[bool] = False
 
     @property
     def key(self) -> str:

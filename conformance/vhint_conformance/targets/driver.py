@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from vhint.ring import GuestMemory
 from vhint.trace import Recorder
 from vhint.wire.queues import QueueMode
-from vhint_conformance.case import Capability
+from vhint_conformance.case import PECULIAR, Capability
 from vhint_conformance.variants import SPLIT, Variant
 from vhint_conformance.verdict import Violation
 
@@ -123,6 +123,13 @@ class DriverSession(ABC):
         driver does to the device.
         """
 
+    def begin_at(self, index: int) -> None:
+        """Have driver and device begin their split queues at an index; before `start`.
+
+        Raises `NotImplementedError` without the capability BEGINS_ANYWHERE.
+        """
+        raise NotImplementedError("this driver begins every queue at its beginning")
+
     def clock(self) -> float:
         """Return the guest's time in seconds, from any beginning."""
         return time.monotonic()
@@ -150,6 +157,8 @@ class DriverTarget(ABC):
     name: str
     #: The ways in which it is judged, the plain one first.
     variants: tuple[Variant, ...] = (SPLIT,)
+    #: Whether several processes can judge it at the same time without being asked to.
+    concurrent: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -158,8 +167,10 @@ class DriverTarget(ABC):
 
     def why_absent(self, capability: Capability) -> str:
         """Say why a capability is not had."""
-        return f"the target has no {capability}"
+        return PECULIAR.get(capability, f"the target has no {capability}")
 
+    #: Whether it takes a device with any offer, and not those alone that cases make.
+    any_offer: bool = False
     #: Whether a case in which the guest died is tried once more, in a fresh guest.
     retries: bool = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import vhint
 from vhint.host import ALL_FEATURES, EVERY_FEATURE, Device, DeviceOptions
@@ -135,6 +135,7 @@ class BusTarget(Target):
     wire: Wiring
     summary: str = ""
     variants: tuple[Variant, ...] = (SPLIT,)
+    concurrent: ClassVar[bool] = True
 
     def start(self) -> Session:
         """Make a fresh device over fresh memory."""

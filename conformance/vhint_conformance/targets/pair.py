@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from vhint.ring import GuestMemory
 from vhint.wire.features import Feature, Features
@@ -122,6 +122,8 @@ class PairTarget(ABC):
     summary: str
     #: In which variants its cases run.
     variants: tuple[Variant, ...] = (SPLIT,)
+    #: Whether several processes can judge it at the same time without being asked to.
+    concurrent: ClassVar[bool] = False
 
     @abstractmethod
     def connect(self, setup: Setup) -> PairSession:

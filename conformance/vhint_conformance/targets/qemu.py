@@ -239,6 +239,7 @@ class QemuTarget(Target):
     """
 
     kind = "qemu"
+    concurrent = True
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import vhint
 from vhint.host import (
@@ -143,6 +144,7 @@ class LoopbackTarget(Target):
     queue_mode: QueueMode | None = None
     host_page: int = 4096
     variants: tuple[Variant, ...] = (SPLIT,)
+    concurrent: ClassVar[bool] = True
 
     def start(self) -> Session:
         """Make a fresh device, over memory whose content means nothing yet."""
@@ -162,7 +164,8 @@ class LoopbackTarget(Target):
                 queue_mode=self.queue_mode,
             ),
             control=DeviceControl(transport.device),
-            capabilities=frozenset(Capability) - PECULIAR.keys() | {Capability.RESETS_QUEUES},
+            capabilities=frozenset(Capability) - PECULIAR.keys()
+            | {Capability.RESETS_QUEUES, Capability.BEGINS_ANYWHERE},
             reasons=PECULIAR,
             memory=memory,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import vhint
 from vhint.guest.guest import DEVICE, Guest, GuestOptions
@@ -33,6 +33,7 @@ from vhint.guest.memory import (
     ZoneKind,
     ZoneSpec,
 )
+from vhint.guest.port import RingPort
 from vhint.guest.profiles.free_page_hint import RoundSettings
 from vhint.guest.profiles.hint_format import BitmapFormat, PfnFormat
 from vhint.guest.profiles.reporting import ReportingSettings
@@ -83,6 +84,7 @@ ABILITIES = frozenset(
         Capability.SETS_REPORT_ORDER,
         Capability.FILLS_FREE_PAGES,
         Capability.CONFESSES,
+        Capability.BEGINS_ANYWHERE,
     }
 )
 
@@ -101,6 +103,7 @@ class GuestSession(DriverSession):
         self._guests_view = self.memory.view()
         self.device = JudgingDevice(self.memory, offer, recorder, self.limits.mode)
         self.device.signal = self._signal
+        self._guests_view.before_store = self.device.driver_stores
         self.breaches: list[Breach] = []
         self._turn = 0
         self.guest = self._make_guest(offer, mutation, generation)
@@ -203,6 +206,11 @@ class GuestSession(DriverSession):
             self.guarded(lambda: self.guest.tick(self.guest.now + TICK))
         return condition()
 
+    def begin_at(self, index: int) -> None:
+        """Let the guest be one that has run elsewhere."""
+        if isinstance(self.guest.port, RingPort):
+            self.guest.port.begin = self.device.begins = index
+
     def clock(self) -> float:
         """Return the guest's own time."""
         return self.guest.now / 1000
@@ -236,6 +244,8 @@ class GuestTarget(DriverTarget):
     mutation: Mutation = field(default_factory=Mutation)
     generation: str = "isolating"
     variants: tuple[Variant, ...] = (SPLIT,)
+    any_offer: bool = True
+    concurrent: ClassVar[bool] = True
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from vhint.guest.device_life import DeviceState
 from vhint.guest.memory import Block, OutOfMemoryError, pages_of
+from vhint.guest.page_life import LIVE
 from vhint.guest.profiles.reporting import ReportingSettings
 from vhint.spans import PAGE
+from vhint.wire.features import Feature
 from vhint_conformance.targets.driver import Holding, UpperTester
 from vhint_conformance.verdict import NotApplicable, Violation
 
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
 
 ORDERS = (6, 3, 0)
 """The orders in which memory is allocated, the largest first."""
+
+UNINITIALISED = {
+    Feature.HINTING: "hint.driver.content-uninitialised",
+    Feature.PAGE_REPORTING: "reporting.driver.content-uninitialised",
+    Feature.FREE_PAGE_HINT: "free-page-hint.driver.content-uninitialised",
+}
+"""What a guest breaks that counts on what a page holds which it has given away."""
 
 WAIT = 0.05
 """Seconds that an application waits before it tries again."""
@@ -133,4 +143,22 @@ class GuestTester(UpperTester):
             )
             for breach in self._session.breaches[:4]
         ]
-        return tuple(found)
+        return (*found, *self._lost())
+
+    def _lost(self) -> Iterator[Violation]:
+        """Yield a page that is free, or on its way, and that the guest counts on in vain.
+
+        What is in use is the affair of `intact`.
+        """
+        memory = self._session.guest.memory
+        lost = next((each for each in memory.verify() if memory.state(each.pfn) not in LIVE), None)
+        if lost is not None:
+            device = self._session.device
+            known = device.accepted or device.offer.features
+            slug = next((slug for feature, slug in UNINITIALISED.items() if feature in known), "")
+            yield Violation(
+                slug or UNINITIALISED[Feature.HINTING],
+                f"nobody who counts on {lost.expected:#x} in a page that was the device's",
+                str(lost),
+                f"page {lost.pfn:#x}",
+            )

@@ -54,7 +54,11 @@ COMMANDS_PLACE = "{commands}"
 """What stands in a command for the paths of the device's socket, and of that for commands."""
 
 OF_THE_HOST = "vhost-user has no message for what a host wants, and the device takes no commands"
-POSSIBLE = (Capability.STOPS_QUEUES, Capability.CHANGES_MEMORY)
+POSSIBLE = (
+    Capability.STOPS_QUEUES,
+    Capability.CHANGES_MEMORY,
+    Capability.BEGINS_ANYWHERE,
+)
 """What is possible over vhost-user alone."""
 
 NEVER_SHOWN: Mapping[Capability, str] = {

@@ -135,7 +135,7 @@ def _history(vector: Json) -> Iterator[str]:
     offered: set[str] = set()
     labels: set[str] = set()
     for number, step in enumerate(listed):
-        if step["step"] not in steps.DRIVER_STEPS | steps.DEVICE_STEPS | steps.BOTH:
+        if step["step"] not in steps.EVERY:
             yield f"step {number}: {step['step']} is nobody's"
         if step["step"] == "offer":
             if step["request"] in offered:

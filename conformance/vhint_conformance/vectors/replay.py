@@ -12,7 +12,7 @@ from copy import deepcopy
 from itertools import count
 
 from vhint.guest import Answer, Draft, Request
-from vhint.spans import Span, block
+from vhint.spans import Span, block, intersect, subtract
 from vhint.trace import Recorder
 from vhint.trace.events import (
     Changed,
@@ -69,6 +69,7 @@ class Replay:
         self.ledger = Ledger()
         self._requests: dict[str, Request] = {}
         self._labels: dict[str, int] = {}
+        self._ignored: dict[str, tuple[Span, ...]] = {}
         self._structures = count(STRUCTURES, 0x100)
         for monitor in self.monitors:
             self.recorder.listen(monitor.see)
@@ -125,12 +126,15 @@ class Replay:
                 emit(Used(step["queue"], step["head"], None, 0, self.recorder.last))
             case "discard":
                 emit(Discarded(spans_of(step["spans"]), self._since(step)))
+                self._check_ignored(spans_of(step["spans"]))
             case "change":
                 emit(Changed(spans_of(step["spans"]), self.recorder.last))
             case "needs-reset":
                 emit(StatusRead(int(DeviceStatus.LIVE | DeviceStatus.NEEDS_RESET)))
             case "check":
                 self._check(step)
+            case "host" | "notify":
+                pass  # what comes of it are steps of their own
             case "end":
                 for monitor in self.monitors:
                     monitor.finish()
@@ -155,6 +159,17 @@ class Replay:
         valid = step.get("valid", True)
         self.recorder.emit(Offered(queue, ticket, ticket, readable, writable, blocks, valid))
         self.recorder.emit(Notified(queue))
+        for slug, spans in self._ignored.items():
+            self._ignored[slug] = subtract(spans, blocks)
+        if "ignored" in step:
+            self._ignored[step["ignored"]] = (*self._ignored.get(step["ignored"], ()), *blocks)
+
+    def _check_ignored(self, gone: Sequence[Span]) -> None:
+        """Fail if pages are discarded of hints that the device had to ignore."""
+        for slug, spans in self._ignored.items():
+            if lost := intersect(gone, spans):
+                where = ", ".join(map(str, lost))
+                raise fail(slug, expected="the hint to be ignored", seen="discarded", where=where)
 
     def _use(self, step: Json) -> None:
         request = self._requests[step["request"]]

@@ -16,11 +16,16 @@ from vhint_conformance.vectors.values import spans_to_json
 
 Step = dict[str, Any]
 
-DRIVER_STEPS = frozenset({"reset", "negotiate", "set-poison", "driver-ok", "offer", "write"})
+DRIVER_STEPS = frozenset(
+    {"reset", "negotiate", "set-poison", "driver-ok", "offer", "notify", "write"}
+)
 """What the driver does: the script of a replay on a live device."""
 DEVICE_STEPS = frozenset({"use", "use-unknown", "discard", "change", "needs-reset"})
 """What the device does: to be held against a live device."""
+HOST_STEPS = frozenset({"host"})
+"""What somebody does who has both: the script of a replay, where a target lets it be done."""
 BOTH = frozenset({"check", "end"})
+EVERY = DRIVER_STEPS | DEVICE_STEPS | HOST_STEPS | BOTH
 
 
 def reset() -> Step:
@@ -60,6 +65,16 @@ def offer(
 def offer_draft(request: str, draft: Draft) -> Step:
     """Make the request that a draft stands for available."""
     return offer(request, str(draft.queue), draft.readable, draft.room, draft.blocks)
+
+
+def notify(queue: str) -> Step:
+    """Notify the device of a queue."""
+    return {"queue": queue, "step": "notify"}
+
+
+def host(does: str, value: int = 0) -> Step:
+    """Have the host do something: begin a round of hints, say."""
+    return {"does": does, "step": "host", "value": value}
 
 
 def write(*spans: Span) -> Step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from vhint.ring import GuestMemory, Layout
@@ -21,6 +21,16 @@ class LateMemory:
 
     def __init__(self) -> None:
         self.current: GuestMemory | None = None
+        self.before_store: Callable[[int, bytes], object] | None = None
+
+    def become(self, memory: GuestMemory) -> None:
+        """Be this memory from now on."""
+        self.current = memory
+        memory.before_store = self._about_to_store
+
+    def _about_to_store(self, address: int, data: bytes) -> None:
+        if self.before_store is not None:
+            self.before_store(address, data)
 
     def __getattr__(self, name: str) -> Any:
         if self.current is None:
@@ -71,7 +81,7 @@ class WitnessDevice:
 
     def use_memory(self, memory: GuestMemory) -> None:
         """Work on this memory from now on."""
-        self.memory.current = memory
+        self.memory.become(memory)
 
     def begin_driver(self, features: Features) -> None:
         """Take the features of a driver that starts."""

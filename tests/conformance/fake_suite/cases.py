@@ -170,3 +170,22 @@ def test_teardown(bench, messy):
 @case("fake.device.third", id="bare.passes")
 def test_bare():
     """It needs no target."""
+
+
+@case("fake.device.first", "mild.device.polite", id="mixed.early")
+def test_mixed_early(bench):
+    """It is polite, and then more."""
+    raise fail("mild.device.polite", expected="a greeting", seen="silence")
+
+
+@case("fake.device.first", id="mixed.late")
+def test_mixed_late(bench):
+    """It does more, and a monitor sees that it was not polite."""
+    bench.late.append(Violation("mild.device.polite", "a greeting", "silence"))
+
+
+@case("fake.device.first", "mild.device.polite", id="mixed.both")
+def test_mixed_both(bench):
+    """It is not polite, and worse."""
+    impolite = Violation("mild.device.polite", "a greeting", "silence")
+    raise Failed([impolite, Violation("fake.device.first", "rest", "motion")])

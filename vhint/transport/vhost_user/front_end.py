@@ -109,6 +109,7 @@ class FrontEnd(Transport):
         self._back_end = Requester(sock, self._options.patience)
         self._notices: Notices | None = None
         self._rings: dict[int, Ring] = {}
+        self._begins: dict[int, int] = {}
         self._status = 0
         self._accepted = 0
         self._refused = False
@@ -217,6 +218,7 @@ class FrontEnd(Transport):
         if not self._back_end.acknowledged:
             self._features()  # whatever was sent before it has been handled
         self.take_interrupts()  # the interrupt status is ours, and a reset clears it
+        self._begins.clear()
         self._status = self._accepted = 0
         self._refused = self._told = self._broken = False
 
@@ -278,6 +280,10 @@ class FrontEnd(Transport):
             old.close()
         ring = self._rings[index] = Ring(index, layout)
         return self._do(ring, RingEvent.SET_UP)
+
+    def begin_queue_at(self, index: int, base: int) -> None:
+        """Note where a split ring begins; it is said when the ring is set up."""
+        self._begins[index] = base
 
     def queue_ready(self, index: int) -> bool:
         """Return whether the ring was told to the back end since the last reset."""
@@ -356,7 +362,8 @@ class FrontEnd(Transport):
             case Request.SET_VRING_NUM:
                 return self._back_end.tell(request, VringState(index, layout.size))
             case Request.SET_VRING_BASE:
-                begin = FRESH if isinstance(layout, PackedLayout) else 0
+                packed = isinstance(layout, PackedLayout)
+                begin = FRESH if packed else self._begins.get(index, 0)
                 return self._back_end.tell(request, VringState(index, begin))
             case Request.SET_VRING_ENABLE:
                 enabled = VringState(index, int(event is RingEvent.GO_LIVE))

@@ -7,10 +7,11 @@ from itertools import combinations
 
 import pytest
 
-from vhint.guest import Draft, requests
+from vhint.guest import Answer, Draft, requests
 from vhint.spans import PAGE, intersect
-from vhint.wire import config
+from vhint.wire import config, hint_ack
 from vhint.wire.bitmap import Bitmap
+from vhint.wire.errors import WireError
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import QUEUE_FEATURE, Queue, queue_map
 from vhint.wire.status import DeviceStatus
@@ -57,6 +58,7 @@ def test_subsets(bench: Bench) -> None:
     """Whatever subset of the queues' features is accepted, every queue is where it must be."""
     bench.observations["queue_mode"] = str(bench.queue_mode)
     shown: dict[str, dict[str, int]] = {}
+    understood: dict[bool, Features] = {}
     for accept in subsets(bench):
         driver = bench.start(accept=accept)
         shown[repr(accept)] = {str(q): each.index for q, each in driver.negotiated.queues.items()}
@@ -64,9 +66,28 @@ def test_subsets(bench: Bench) -> None:
             if queue is Queue.STATS:
                 continue  # its buffer is held
             slug = "hint.device.queue-index" if queue is Queue.HINTING else ""
-            bench.exchange(question(bench, queue), slug or "balloon.device.queue-map-follows-offer")
+            answer = bench.exchange(
+                question(bench, queue), slug or "balloon.device.queue-map-follows-offer"
+            )
+            if queue is Queue.HINTING:
+                understood[acknowledged(answer)] = accept
+        bench.require(
+            len(understood) < 2,
+            "hint.device.queue-index",
+            expected="hints acknowledged whatever other queues there are",
+            seen=f"no acknowledgement with {understood.get(False)!r} accepted",
+        )
         bench.reset()
     bench.observations["queues"] = shown
+
+
+def acknowledged(answer: Answer) -> bool:
+    """Whether an answer is an acknowledgement, of whatever."""
+    try:
+        hint_ack.parse(answer.data, answer.request.draft.count)
+    except WireError:
+        return False
+    return True
 
 
 @case(

@@ -10,15 +10,19 @@ import pytest
 from vhint.guest import Draft, requests
 from vhint.spans import PAGE, Span, intersect
 from vhint.wire import vring
-from vhint.wire.queues import Queue
-from vhint_conformance.bench import Bench, Fate
+from vhint.wire.features import Features
+from vhint.wire.queues import QUEUE_FEATURE, Queue
+from vhint_conformance.bench import DEFAULT, Bench, Fate
 from vhint_conformance.case import Capability, case
+from vhint_conformance.cases.laps import QUEUES, PackedLaps, SplitLaps
 from vhint_conformance.cases.raw import as_split
 from vhint_conformance.cases.tools import not_silent, pfns
 from vhint_conformance.verdict import Failed, NotApplicable, Violation
 
 INFLATE, REPORTING = Queue.INFLATE, Queue.REPORTING
 SIZES = (1, 2, 32, 256, 1024)
+PACKED_SIZES = (3, 7, 33)
+"""Sizes that no split queue has."""
 ENTRY = vring.USED_ELEMENT_STRUCT.size
 
 
@@ -123,6 +127,34 @@ def test_longest(bench: Bench, size: int) -> None:
         pages = [Span(number * PAGE, PAGE) for number in whole.pages()][:count]
         bench.exchange(requests.report(pages))
     bench.exchange(requests.inflate(pfns(bench, 1)))
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=str)
+@case(
+    "virtio.device.smaller-queue-size-honoured",
+    "ring.device.drains-available",
+    "ring.device.slot-modulo-queue-size",
+    id="ring.full-queue-each",
+    buses=False,
+)
+def test_full_each(bench: Bench, queue: Queue) -> None:
+    """Each queue is filled to its last descriptor and emptied, over and over, in every size."""
+    feature = QUEUE_FEATURE[queue]
+    if feature is not None and feature not in bench.offered:
+        raise NotApplicable(f"{feature.name} is not offered")
+    wanted = DEFAULT if feature is None else DEFAULT | Features.of(feature)
+    kind = PackedLaps if bench.packed else SplitLaps
+    seen: list[int] = []
+    for size in (*SIZES, *PACKED_SIZES) if bench.packed else SIZES:
+        driver = bench.start(accept=wanted, queue_size=size)
+        found = driver.rings[queue].layout.size
+        if found not in seen and found >= (2 if queue is Queue.HINTING else 1):
+            laps = kind(bench, queue, "ring.device.drains-available", indirect=False)
+            for _ in range(3):
+                laps.run()
+            seen.append(found)
+        bench.reset()
+    bench.observations["sizes"] = seen
 
 
 def drain(bench: Bench, queue: Queue, count: int) -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
-
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.ring import SplitDriverQueue
-from vhint.spans import Span, block
-from vhint.wire import vring
+from vhint.spans import block
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint.wire.vring import Descriptor, DescriptorFlag
@@ -18,19 +13,15 @@ from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
 from vhint_conformance.cases.hint_drafts import ACCEPTED, draft_of, expect
 from vhint_conformance.cases.hinting import acknowledge
-from vhint_conformance.cases.raw import as_split, put_chain
-from vhint_conformance.cases.tools import expect_interrupt, need_untouched, pfns
+from vhint_conformance.cases.raw import put_chain
+from vhint_conformance.cases.tools import need_untouched, pfns
 from vhint_conformance.variants import Rings
-from vhint_conformance.verdict import NotApplicable
 
 INFLATE = Queue.INFLATE
 
 
 HIGH_BITS = (32, 40, 63)
 """Bits of an address that a device may have lost."""
-
-WRAP_SECONDS = 30
-"""How long the 65536 chains may take without which no index wraps."""
 
 
 @case(
@@ -121,13 +112,13 @@ def test_heads(bench: Bench) -> None:
         second = other % size if other % size != head else (head + 1) % size
         draft = requests.inflate(pfns(bench, 2))
         first, rest = driver.place(draft.readable, (4,))
-        put_chain(
+        name = put_chain(
             ring,
             Descriptor(first.start, first.length, DescriptorFlag.NEXT, second),
             Descriptor(rest.start, rest.length, DescriptorFlag(0), 0),
             at=(head, second),
         )
-        driver.note(draft, head, (first, rest), ())
+        driver.note(draft, name, (first, rest), ())
         bench.memory.release(draft.blocks)
         bench.publish(INFLATE)
         bench.answer(INFLATE)
@@ -161,56 +152,6 @@ def test_through_zero(bench: Bench) -> None:
     with bench.blaming(slug, "the whole of a chain that goes through descriptor 0"):
         answer = bench.answer(Queue.HINTING, slug, reuse=False)
         expect(bench, acknowledge(bench, answer), slug, *ACCEPTED)
-
-
-@case(
-    "ring.device.idx-wrap",
-    "ring.device.slot-modulo-queue-size",
-    "ring.device.event-idx-notifies",
-    id="ring.index-wrap",
-    rings=[Rings.SPLIT],
-)
-def test_wrap(bench: Bench) -> None:
-    """The queue goes on when its 16-bit indices pass 65535."""
-    driver = bench.start(queue_size=128)
-    ring = as_split(driver.rings[Queue.DEFLATE])
-    bench.unwatched.add(Queue.DEFLATE)
-    size = ring.layout.size
-    (buffer,) = driver.place(requests.deflate(pfns(bench, 1)).readable)
-    # Every descriptor is a chain of its own, and stays one: only the index moves on.
-    for head in range(size):
-        ring.claim(head)
-        ring.put_descriptor(head, Descriptor(buffer.start, buffer.length, DescriptorFlag(0), 0))
-        ring.put_available(head)
-    entry = vring.USED_ELEMENT_STRUCT
-    elements = Span(ring.layout.used_entry_at(0), size * entry.size)
-    begun = time.monotonic()
-    for done in range(size, (1 << 16) + 3 * size, size):
-        if time.monotonic() > begun + WRAP_SECONDS:
-            raise NotApplicable(f"too slow to see a wrap: {done} chains in {WRAP_SECONDS} s")
-        index = done & 0xFFFF
-        if ring.event_idx and index == 0:  # this round's last entry is the one before the wrap
-            ring.put_used_event(0xFFFF)
-            bench.transport.take_interrupts()
-        bench.memory.store16(ring.layout.available_index_at, index)
-        bench.notify(Queue.DEFLATE)
-        came = bench.transport.wait(partial(used_index_is, ring, index), bench.limits.patience)
-        bench.require(
-            came,
-            "ring.device.idx-wrap",
-            expected=f"a used index of {index} after {done} chains",
-            seen=str(ring.used_index),
-        )
-        heads = sorted(head for head, _ in entry.iter_unpack(bench.memory.read(elements)))
-        bench.require(
-            heads == list(range(size)),
-            "ring.device.slot-modulo-queue-size",
-            expected="each head once in each round of the used ring",
-            seen=f"{len(set(heads))} different heads",
-            where=f"after {done} chains",
-        )
-        if ring.event_idx and index == 0:
-            expect_interrupt(bench, "ring.device.event-idx-notifies", "entry 65535")
 
 
 @case("ring.device.address-64-bit", id="ring.address-64-bit")
@@ -248,8 +189,3 @@ def test_writes(bench: Bench) -> None:
         bench.exchange(requests.inflate(numbers))
         bench.exchange(requests.deflate(numbers))
         bench.touch([block(page) for page in numbers])
-
-
-def used_index_is(ring: SplitDriverQueue, index: int) -> bool:
-    """Whether the used index has come to `index`."""
-    return ring.used_index == index

@@ -135,6 +135,7 @@ def test_ids_of_lists(bench: Bench) -> None:
 def test_not_available(bench: Bench) -> None:
     """A list whose first descriptor is not available yet is left alone, whatever is announced."""
     driver = bench.start()
+    bench.need_entries(INFLATE, 2)
     for pieces in ((), (4,)):
         draft = requests.inflate(pfns(bench, 2))
         driver.add(draft, readable_pieces=pieces)
@@ -244,3 +245,33 @@ def test_enabled_under_event_idx(bench: Bench) -> None:
         bench.transport.take_interrupts()
         bench.exchange(requests.inflate(pfns(bench, 1)))
         expect_interrupt(bench, "ring.device.packed-notifies-when-enabled")
+
+
+MANNERS = {"event-idx": (), "flags": (Feature.EVENT_IDX,)}
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+@packed_case(
+    "ring.device.packed-event-valid",
+    "ring.device.packed-fields-before-flags",
+    "ring.device.packed-list-skipped",
+    "ring.device.packed-no-change-after-used",
+    "ring.device.packed-use-only-available",
+    id="ring.packed-discipline",
+)
+def test_discipline(bench: Bench, manner: str) -> None:
+    """Through lists of every length, on two queues, nothing is stored that is not the device's."""
+    bench.start(queue_size=7, without=MANNERS[manner])
+    room = bench.driver.rings[INFLATE].layout.size
+    for turn in range(24):
+        pieces = [(), (4,), (3, 2)][turn % 3][: room - 1]
+        numbers = pfns(bench, 3)
+        bench.exchange(requests.inflate(numbers), readable_pieces=pieces)
+        bench.exchange(requests.deflate(numbers))
+        for _ in range(bench.fitting(INFLATE, 1 + turn % 3)):
+            bench.send(requests.inflate(pfns(bench, 1)), notify=False)
+        bench.notify(INFLATE)
+        while bench.driver.rings[INFLATE].outstanding:
+            bench.answer(INFLATE)
+        bench.transport.settle()
+        bench.observe()

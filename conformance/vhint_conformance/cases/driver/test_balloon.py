@@ -9,30 +9,33 @@ from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint_conformance.case import Capability
 from vhint_conformance.cases.driver.tools import (
+    DEMAND,
     WORK,
     check_all_back,
     check_content,
     driver_case,
     measure,
+    need_balloon,
     press,
 )
 from vhint_conformance.driver_bench import offer as offers
 from vhint_conformance.driver_bench.bench import DriverBench
-from vhint_conformance.verdict import NotApplicable
+from vhint_conformance.verdict import NotApplicable, fail
 
 INFLATE, DEFLATE = Queue.INFLATE, Queue.DEFLATE
-DEMAND = "balloon.driver.inflate-on-demand"
 
 
 def grow(bench: DriverBench, pages: int) -> None:
     """Ask for a balloon of so many pages and wait for it."""
     bench.set_target(pages)
     bench.run(lambda: bench.balloon.size >= pages and bench.balloon.quiet)
+    if bench.balloon.size >= pages:
+        bench.balloon.settled()
     bench.idle(1.0)
 
 
 def shrink(bench: DriverBench, pages: int) -> None:
-    """Ask for a smaller balloon and wait for it."""
+    """Ask for a smaller balloon and wait for it; that it follows is asked of no driver."""
     bench.set_target(pages)
     bench.run(lambda: bench.balloon.size <= pages and bench.balloon.quiet)
     bench.idle(1.0)
@@ -51,23 +54,26 @@ def shrink(bench: DriverBench, pages: int) -> None:
     id="balloon.driver-grows-and-shrinks",
 )
 def test_grows_and_shrinks(bench: DriverBench, pages: int) -> None:
-    """The balloon follows its target up and down, and `actual` says how large it is."""
+    """The balloon follows its target up, and `actual` says how large it is, down as well."""
     bench.start(offers.PLAIN)
     for wanted, change in ((pages, grow), (pages // 2, shrink), (0, shrink)):
         change(bench, wanted)
-        balloon = bench.balloon
-        bench.require(
-            balloon.size == wanted,
-            DEMAND,
-            expected=f"{wanted} pages in the balloon",
-            seen=str(balloon.size),
-        )
-        bench.require(
-            (balloon.actual or 0) == wanted,
-            "balloon.driver.update-actual",
-            expected=f"actual {wanted}",
-            seen=str(balloon.actual),
-        )
+        need_balloon(bench, wanted)
+        check_actual(bench)
+    bench.observations["pages_left"] = bench.balloon.size
+
+
+def check_actual(bench: DriverBench) -> None:
+    """Fail unless `actual` says what is in a balloon that is at rest."""
+    balloon = bench.balloon
+    if not balloon.quiet or balloon.size == (balloon.actual or 0):
+        return
+    slug = "update-actual" if balloon.is_unsaid else "actual-true"
+    raise fail(
+        f"balloon.driver.{slug}",
+        expected=f"actual {balloon.size}",
+        seen="never written" if balloon.actual is None else str(balloon.actual),
+    )
 
 
 @driver_case(
@@ -94,12 +100,18 @@ def test_inflate_held(bench: DriverBench) -> None:
 @driver_case(
     "balloon.driver.no-deflate-before-inflate-use",
     "balloon.driver.deflate-only-own",
+    "balloon.driver.unacknowledged-kept",
     id="balloon.driver-change-of-mind",
 )
 def test_change_of_mind(bench: DriverBench) -> None:
-    """A target that falls while an inflate request is held brings no deflate of its pages."""
-    bench.start(offers.TELL_HOST, hold=[INFLATE])
-    bench.set_target(128)
+    """A target that falls while an inflate request is held brings no deflate of its pages.
+
+    Those that are in the balloon already may be deflated meanwhile, and do not disturb it.
+    """
+    bench.start(offers.TELL_HOST)
+    grow(bench, 64)
+    bench.held.add(INFLATE)
+    bench.set_target(192)
     request = bench.request(INFLATE, DEMAND)
     bench.set_target(0)
     bench.idle(1.0)
@@ -125,7 +137,7 @@ def test_deflate_held(bench: DriverBench) -> None:
     bench.answer(inflate)
     bench.idle(1.0)
     bench.set_target(0)
-    deflate = bench.request(DEFLATE, "balloon.driver.deflate-through-queue")
+    deflate = bench.request(DEFLATE)
     memory = device.memory
     for span in deflate.blocks:
         memory.discard(span)  # they are in the balloon still
@@ -211,13 +223,20 @@ def test_no_deflate_on_oom(bench: DriverBench) -> None:
     """Without DEFLATE_ON_OOM the balloon keeps its pages when the guest runs out of memory."""
     bench.start(offers.TELL_HOST)
     grow(bench, 512)
+    grown = min(bench.balloon.size, 512)
+    if not grown:
+        raise NotApplicable("the driver does not inflate at all")
+    lives = bench.device.let_go
     holding = bench.tester.fill()
+    bench.look()
     left = bench.balloon.size
     bench.tester.free(holding)
+    if bench.device.let_go > lives:
+        raise NotApplicable("the driver resets the device under memory pressure")
     bench.require(
-        left >= 512,
+        left >= grown,
         "balloon.driver.no-deflate-below-target",
-        expected="512 pages in the balloon under memory pressure",
+        expected=f"{grown} pages in the balloon under memory pressure",
         seen=str(left),
     )
 
@@ -260,9 +279,4 @@ def test_absurd_target(bench: DriverBench) -> None:
     )
     bench.set_target(0)
     bench.run(lambda: bench.balloon.size == 0 and bench.balloon.quiet)
-    bench.require(
-        bench.balloon.size == 0,
-        "balloon.driver.deflate-through-queue",
-        expected="an empty balloon",
-        seen=f"{bench.balloon.size} pages",
-    )
+    bench.observations["balloon_pages_afterwards"] = bench.balloon.size

@@ -128,7 +128,6 @@ def test_memory_comes_back(bench: DriverBench, name: str) -> None:
     "hint.driver.no-stranded-isolation",
     id="hint.driver-count-limit",
     features=FEATURES,
-    capabilities=[WORK, Capability.FILLS_MEMORY],
 )
 def test_count_limit(bench: DriverBench, most: int) -> None:
     """No request names more blocks than the device takes at once."""
@@ -148,14 +147,28 @@ def test_count_limit(bench: DriverBench, most: int) -> None:
     "hint.driver.config-limits-read",
     id="hint.driver-min-order",
     features=FEATURES,
-    capabilities=[WORK],
 )
 def test_min_order(bench: DriverBench, order: int) -> None:
     """No request names a block that is smaller than a host page."""
     limited = replace(offers.HINTS, name=f"order-{order}", hint_min_order=order)
     bench.start(limited)
+    if bench.can(WORK):
+        scatter(bench, PAGE << order - 1)  # blocks that are just too small, beside others
     for _ in range(2):
         churn(bench)
+        bench.idle(1.0)
+
+
+def scatter(bench: DriverBench, piece: int, turns: int = 0) -> None:
+    """Have pieces freed of which no two can merge, and then those between them.
+
+    The driver does `turns` things after each.
+    """
+    pieces = [bench.tester.allocate(piece) for _ in range(64)]
+    for half in (pieces[::2], pieces[1::2]):
+        for holding in half:
+            bench.tester.free(holding)
+            bench.let_run(turns)
         bench.idle(1.0)
 
 
@@ -165,7 +178,6 @@ def test_min_order(bench: DriverBench, order: int) -> None:
     "hint.driver.used-id-selects",
     id="hint.driver-out-of-order",
     features=FEATURES,
-    capabilities=[WORK, Capability.FILLS_MEMORY],
 )
 def test_out_of_order(bench: DriverBench) -> None:
     """Requests that are answered in another order than they came in are told apart."""
@@ -175,13 +187,21 @@ def test_out_of_order(bench: DriverBench) -> None:
     bench.idle(1.0)
     bench.held.add(HINTING)
     churn(bench)
-    for request in bench.requests(HINTING, 2):
-        bench.discard(request)
-    for request in reversed(bench.waiting(HINTING)):
+    gone = {each.ticket: bench.discard(each) for each in bench.requests(HINTING, 2)}
+    press(bench)
+    bench.stop_if_broken()
+    for request in reversed(bench.waiting(HINTING)[:3]):
         bench.answer(request)
+        gone.pop(request.ticket, None)
         bench.idle(0.2)
-        bench.tester.free(bench.tester.allocate(bench.session.limits.chunk // 4))
-        bench.look()
+        press(bench)
+        used = bench.hole_bytes([span for each in gone.values() for span in each], filled=True)
+        bench.require(
+            not used,
+            "hint.driver.used-id-selects",
+            expected="the blocks of the request back that the used id names, and no others",
+            seen=f"{used} bytes of other requests with content again",
+        )
     bench.held.clear()
     bench.idle(1.0)
     check_all_back(bench, whole, HINTING)
@@ -214,7 +234,6 @@ def test_no_stall(bench: DriverBench) -> None:
     "hint.driver.inhibited-not-retried-at-once",
     id="hint.driver-refusals",
     features=FEATURES,
-    capabilities=[WORK, Capability.FILLS_MEMORY],
 )
 def test_refusals(bench: DriverBench, status: str) -> None:
     """Blocks that the device did not take come back as well as those that it took."""
@@ -227,7 +246,9 @@ def test_refusals(bench: DriverBench, status: str) -> None:
         request = provoke(bench, HINTING)
         wanted = Status[status]
         if wanted is Status.PARTIAL:
-            bench.answer(request, answers.sound(request, accept=len(request.blocks) // 2))
+            half = len(request.blocks) // 2
+            bench.discard(request, request.blocks[:half])
+            bench.answer(request, answers.sound(request, accept=half))
         else:
             bench.answer(request, answers.refusal(request, wanted))
         bench.idle(0.2)
@@ -254,14 +275,10 @@ def test_full_queue(bench: DriverBench) -> None:
     bench.idle(1.0)
     bench.held.add(HINTING)
     piece = max(PAGE, bench.session.limits.chunk // 128)
-    pieces = [bench.tester.allocate(piece) for _ in range(64)]
-    for holding in (*pieces[::2], *pieces[1::2]):  # blocks that do not merge come first
-        bench.tester.free(holding)
-        bench.let_run(20)
-    bench.idle(1.0)
+    scatter(bench, piece, turns=20)
     bench.held.clear()
     bench.idle()
-    check_all_back(bench, whole, HINTING)
+    check_all_back(bench, whole, HINTING, "hint.driver.return-on-error")
 
 
 @driver_case(
@@ -290,7 +307,7 @@ def test_removed_while_held(bench: DriverBench) -> None:
     bench.stop_if_broken()
     device.finish_reset()
     bench.idle(1.0)
-    check_all_back(bench, whole, HINTING)
+    check_all_back(bench, whole, HINTING, "hint.driver.remove-returns-all")
 
 
 @driver_case(

@@ -66,6 +66,9 @@ def test_filled_after_deflate(bench: DriverBench) -> None:
     bench.set_target(0)
     bench.run(lambda: bench.balloon.size == 0 and bench.balloon.quiet)
     bench.idle(1.0)
+    pages = sorted(set(pages) - bench.balloon.pages)
+    if not pages:
+        raise NotApplicable("the driver does not deflate")
     word = device.load("poison_val").to_bytes(4, "little")
     wrong = [pfn for pfn in pages if bench.page(pfn) != word * 1024]
     bench.require(

@@ -141,6 +141,7 @@ def test_memory_comes_back(bench: DriverBench) -> None:
     "reporting.driver.avoid-needless-access",
     id="reporting.driver-comes-to-rest",
     features=FEATURES,
+    capabilities=[WORK],  # a guest that works by itself is not at rest
 )
 def test_comes_to_rest(bench: DriverBench) -> None:
     """A guest in which nothing happens stops reporting."""

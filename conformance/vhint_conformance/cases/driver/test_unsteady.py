@@ -13,7 +13,7 @@ from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint_conformance.case import Capability
 from vhint_conformance.cases.driver.test_rounds import commands
-from vhint_conformance.cases.driver.tools import WORK, driver_case, press, provoke
+from vhint_conformance.cases.driver.tools import WORK, driver_case, need_balloon, press, provoke
 from vhint_conformance.driver_bench import offer as offers
 from vhint_conformance.driver_bench.bench import DriverBench
 
@@ -70,12 +70,7 @@ def test_target(bench: DriverBench) -> None:
         expected=f"at most {max(TARGETS)} pages, the largest that num_pages was",
         seen=f"{max(sizes)} pages",
     )
-    bench.require(
-        bench.balloon.size == TARGETS[-1],
-        "balloon.driver.inflate-on-demand",
-        expected=f"a balloon of {TARGETS[-1]} pages, as num_pages says in the end",
-        seen=f"{bench.balloon.size} pages",
-    )
+    need_balloon(bench, TARGETS[-1])
 
 
 @driver_case(
@@ -169,9 +164,4 @@ def test_removed(bench: DriverBench) -> None:
     bench.run(lambda: device.live)
     bench.need_live("virtio.driver.initialisation-order")
     bench.idle()
-    bench.require(
-        bench.balloon.size == 64,
-        "balloon.driver.inflate-on-demand",
-        expected="a balloon of 64 pages, as num_pages still says",
-        seen=f"{bench.balloon.size} pages",
-    )
+    need_balloon(bench, 64)  # as num_pages still says

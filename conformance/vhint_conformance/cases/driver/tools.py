@@ -22,6 +22,11 @@ driver_case = partial(case, role=Role.DRIVER)
 WORK = Capability.ALLOCATES
 """What is needed to make a driver report something when the case wants it."""
 
+BY_ITSELF = 1.0
+"""Seconds for which a guest that nobody works is left to itself."""
+
+DEMAND = "balloon.driver.inflate-on-demand"
+
 EVERY_PAGE = {
     Queue.REPORTING: "reporting.driver.return-every-page",
     Queue.HINTING: "hint.driver.return-every-acknowledged",
@@ -40,15 +45,19 @@ MINE = {
 
 
 def churn(bench: DriverBench, times: int = 1) -> None:
-    """Have memory allocated and freed in the guest, so that it has something to tell of."""
-    bench.need(WORK)
+    """Have memory allocated and freed in the guest, so that it has something to tell of.
+
+    A guest that nobody works is left to itself for a while: it may do that by itself.
+    """
     for _ in range(times):
-        bench.tester.free(bench.tester.allocate(bench.session.limits.chunk))
+        if bench.can(WORK):
+            bench.tester.free(bench.tester.allocate(bench.session.limits.chunk))
+        else:
+            bench.idle(BY_ITSELF)
 
 
 def press(bench: DriverBench) -> None:
     """Have as much memory used in the guest as there is, so that what it must not use shows."""
-    bench.need(WORK)
     if bench.can(Capability.FILLS_MEMORY):
         bench.tester.free(bench.tester.fill())
     else:
@@ -71,6 +80,24 @@ def start_and_provoke(bench: DriverBench, offer: Offer, queue: Queue) -> Request
     return provoke(bench, queue)
 
 
+def need_balloon(bench: DriverBench, pages: int, requirement: str = DEMAND) -> None:
+    """Fail by `requirement` if the balloon does not grow to so many pages.
+
+    That it is no larger is asked of no driver: more may be given, and none need be taken back
+    (balloon.driver.may-inflate-beyond-need, may-deflate-above-target).
+    """
+    bench.run(lambda: bench.balloon.size >= pages)
+    size = bench.balloon.size
+    if size < pages and requirement == DEMAND:
+        bench.check_kicks()
+    bench.require(
+        size >= pages,
+        requirement,
+        expected=f"a balloon of {pages} pages",
+        seen=f"{size} pages",
+    )
+
+
 def check_content(bench: DriverBench, holding: Holding, queue: Queue) -> None:
     """Fail if a holding has lost what it was filled with."""
     bench.require(
@@ -82,22 +109,33 @@ def check_content(bench: DriverBench, holding: Holding, queue: Queue) -> None:
     )
 
 
-def check_all_back(bench: DriverBench, whole: int, queue: Queue) -> None:
-    """Fail if the guest cannot allocate what it could before: some of it did not come back."""
+def check_all_back(bench: DriverBench, whole: int, queue: Queue, requirement: str = "") -> None:
+    """Fail if the guest cannot allocate what it could before: some of it did not come back.
+
+    That breaks `requirement`; if none is named, the one by which pages of the queue come back.
+    `whole` is what `measure` returned; 0 means that nobody can tell.
+    """
+    if not whole:
+        return
     holding = bench.tester.fill()
     bench.tester.free(holding)
     least = whole - bench.session.limits.slack
     bench.observations["fills_mib"] = [whole >> 20, holding.size >> 20]
     bench.require(
         holding.size >= least,
-        EVERY_PAGE[queue],
+        requirement or EVERY_PAGE[queue],
         expected=f"at least {least // PAGE} pages that can be allocated",
         seen=f"{holding.size // PAGE} pages",
     )
 
 
 def measure(bench: DriverBench) -> int:
-    """Return how many bytes the guest can allocate now; it has them all back afterwards."""
+    """Return how many bytes the guest can allocate now; it has them all back afterwards.
+
+    0 where nobody can have its memory filled.
+    """
+    if not bench.can(Capability.FILLS_MEMORY):
+        return 0
     holding = bench.tester.fill()
     bench.tester.free(holding)
     return holding.size

@@ -1,4 +1,7 @@
-"""Notifications: which request a driver must not leave unannounced."""
+"""Notifications: which request of a split ring a driver must not leave unannounced.
+
+For packed rings see `vhint_conformance.oracle.packed`.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ class KickRules(Monitor):
         super().__init__()
         self._memory = memory
         self._event_idx = False
+        self._packed = False
         self._used: dict[str, Span] = {}
         self._count: dict[str, int] = {}
         self._owed: dict[str, int] = {}
@@ -41,7 +45,8 @@ class KickRules(Monitor):
         match event:
             case FeaturesAccepted(bits):
                 self._event_idx = Feature.EVENT_IDX in Features(bits)
-            case QueueReady():
+                self._packed = Feature.RING_PACKED in Features(bits)
+            case QueueReady() if not self._packed:
                 self._used[event.queue] = event.used
                 self._count[event.queue] = 0
             case Offered() if event.queue in self._used:

@@ -25,6 +25,16 @@ POISON_FIRST = {
     Queue.HINTING: "hint.driver.poison-fill-first",
     Queue.REPORTING: "reporting.driver.poison-before-report",
 }
+KEPT = {
+    Queue.HINTING: "hint.driver.request-memory-stable",
+    Queue.INFLATE: "balloon.driver.unacknowledged-kept",
+    Queue.DEFLATE: "balloon.driver.unacknowledged-kept",
+}
+"""What is broken by changing the memory of a request before it is used."""
+
+UNALTERED = "ring.driver.no-alter-exposed"
+"""What is broken by changing anything else of a chain that is outstanding."""
+
 COOKIE = slice(8, 16)
 INDEX = 2
 """Where the index stands in the available ring."""
@@ -94,7 +104,7 @@ class RequestRules(Monitor):
             theirs = (*offer.readable, *(() if offer.writable == offer.blocks else offer.writable))
             if any(mine.overlaps(other) for mine in own for other in theirs):
                 self.report(
-                    "hint.driver.request-memory-stable",
+                    KEPT.get(Queue(offer.queue), UNALTERED),
                     "the memory of an outstanding request left alone",
                     f"a new request on the {queue} queue placed over it",
                     str(theirs[0]),
@@ -133,7 +143,7 @@ class RequestRules(Monitor):
         offer, sent = self._outstanding.pop(ticket, (None, b""))
         if offer is not None and b"".join(map(self._memory.read, offer.readable)) != sent:
             self.report(
-                "hint.driver.request-memory-stable",
+                KEPT.get(Queue(offer.queue), UNALTERED),
                 "the request's bytes unchanged until it is used",
                 "other bytes",
                 f"{offer.queue} queue, {offer.readable[0]}",

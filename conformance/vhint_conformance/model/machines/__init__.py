@@ -10,6 +10,7 @@ from vhint_conformance.model.machines.cache import CachedPages
 from vhint_conformance.model.machines.cpus_and_zones import CpusAndZones
 from vhint_conformance.model.machines.exhaustion import FullRing
 from vhint_conformance.model.machines.hinting import HintBitmaps, HintPages
+from vhint_conformance.model.machines.packed_rings import PackedRings
 from vhint_conformance.model.machines.plain import PlainPages
 from vhint_conformance.model.machines.reporting import ReportedPages
 from vhint_conformance.model.machines.resets import HintResets, ResetsAnywhere
@@ -29,6 +30,7 @@ MACHINES: dict[str, type[GuestMachine]] = {
         CpusAndZones,
         CachedPages,
         FullRing,
+        PackedRings,
         BadAnswers,
     )
 }
@@ -46,6 +48,7 @@ __all__ = [
     "HintPages",
     "HintResets",
     "HintRounds",
+    "PackedRings",
     "PlainPages",
     "ReportedPages",
     "RequirementBroken",

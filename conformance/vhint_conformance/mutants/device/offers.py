@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from vhint.host import Device, DeviceOptions, NotedWrites
+from vhint.host import EVERY_FEATURE, Device, DeviceOptions, NotedWrites
 from vhint.host.context import Context
 from vhint.host.hint_policy import HintPolicy
 from vhint.host.hinting import Hinting, named
@@ -16,7 +16,7 @@ from vhint.spans import Span, merge, total
 from vhint.transport.qtest.mmio import Register
 from vhint.wire import config, hint_ack, hint_request
 from vhint.wire.bitmap import Bitmap
-from vhint.wire.features import Feature
+from vhint.wire.features import Feature, Features
 from vhint.wire.hint_ack import Acknowledgement, Status
 from vhint.wire.queues import Queue
 from vhint_conformance.bus import LegacyFunction, MmioSlot
@@ -89,6 +89,21 @@ class StrayBytes(Device):
         whole = bytearray(super().read_config(0, 32))
         whole[GAP : GAP + 4] = b"\x7f\x45\x4c\x46"
         return bytes(whole)[offset : offset + length].ljust(length, b"\0")
+
+
+class StrayField(Device):
+    """Shows what was in its memory before where the command id would be."""
+
+    def read_config(self, offset: int, length: int) -> bytes:
+        """Initialise only the fields of features that are offered."""
+        whole = bytearray(super().read_config(0, 32))
+        whole[COMMAND_ID : COMMAND_ID + 4] = b"\x7f\x45\x4c\x46"
+        return bytes(whole)[offset : offset + length].ljust(length, b"\0")
+
+
+def _stray_field(memory: GuestMemory) -> Device:
+    offered = EVERY_FEATURE - Features.of(Feature.FREE_PAGE_HINT)
+    return StrayField(memory, DeviceOptions(offered=offered))
 
 
 class IdHidden(Device):
@@ -232,8 +247,9 @@ MUTANTS = (
            ("hint.device.refuse-without-version-1",
             "virtio.device.refusal-clears-features-ok"), TakesWithoutVersion1),
     Mutant("config-stray-bytes", "shows stray memory between the fields of its configuration",
-           ("balloon.device.config-stable-bytes", "hint.device.config-gap-zero"),
-           StrayBytes, bugs=("Q14",)),
+           ("hint.device.config-gap-zero",), StrayBytes, bugs=("Q14",)),
+    Mutant("config-stray-field", "shows stray memory in the field of a feature that it lacks",
+           ("balloon.device.config-stable-bytes",), _stray_field, bugs=("Q14",)),
     Mutant("command-id-hidden", "shows the command id only to who has accepted rounds of hints",
            ("free-page-hint.device.config-present",), IdHidden),
     Mutant("generation-constant", "shows one generation of its configuration for ever",

@@ -9,6 +9,7 @@ from vhint.host import Device, DeviceFactory
 from vhint.host.work import Line
 from vhint.ring import Chain, PackedDeviceQueue, Position, RingError
 from vhint.ring.errors import Fault
+from vhint.ring.packed_driver import is_available
 from vhint.spans import Span
 from vhint.wire import packed_vring as packed
 from vhint.wire.packed_vring import EventFlag, PackedFlag
@@ -253,6 +254,68 @@ class ClearsEvent(PackedDeviceQueue):
         return wanted
 
 
+class FlagsFirst(PackedDeviceQueue):
+    """Writes the flags of a used descriptor first, and its length and id after them."""
+
+    def push(self, head: int, length: int) -> None:
+        """Show it, and fill it in."""
+        slot, wrap = self._used
+        flags = (_BOTH if wrap else 0) | (int(PackedFlag.WRITE) if length else 0)
+        self.memory.store16(self.layout.flags_at(slot), flags)
+        super().push(head, length)
+
+
+class LengthLate(PackedDeviceQueue):
+    """Corrects the length of a used descriptor once more when it has used it."""
+
+    def push(self, head: int, length: int) -> None:
+        """Use it with a length of 0, and then say how long it is."""
+        slot = self._used.slot
+        super().push(head, 0)
+        at = self.layout.used_part_at(slot)
+        self.memory.write(at, packed.USED_STRUCT.pack(length or 1, head))
+        self.memory.write(at, packed.USED_STRUCT.pack(length, head))
+
+
+class ClearsAhead(PackedDeviceQueue):
+    """Clears the length of the slot that comes next, which is the driver's."""
+
+    def push(self, head: int, length: int) -> None:
+        """Use a list, and tidy up in front of the next."""
+        super().push(head, length)
+        slot, wrap = self._available
+        if not is_available(self.memory.load16(self.layout.flags_at(slot)), wrap):
+            self.memory.write(self.layout.used_part_at(slot), b"\x5a\0\0\0")
+
+
+class ReservedEvent(PackedDeviceQueue):
+    """Asks for notifications with a bit that is reserved."""
+
+    def _ask_for_kick_at(self, position: Position) -> None:
+        super()._ask_for_kick_at(position)
+        self.memory.store16(self.layout.device_flags_at, EventFlag.DESC | 1 << 2)
+
+
+class EventUnasked(PackedDeviceQueue):
+    """Names a position for the next notification whether or not EVENT_IDX was negotiated."""
+
+    def pop(self) -> Chain | None:
+        """Take a list, and ask for the next."""
+        chain = super().pop()
+        if chain is not None:
+            self._ask_for_kick_at(self._available)
+        return chain
+
+
+class EventBehindEnd(PackedDeviceQueue):
+    """Names the slot after the last one where the first is meant."""
+
+    def _ask_for_kick_at(self, position: Position) -> None:
+        if position.slot == 0:
+            position = Position(self.layout.size, position.wrap)
+        super()._ask_for_kick_at(position)
+
+
 class LongTableIgnored(PackedDeviceQueue):
     """Waits for the end of an indirect table that is longer than its ring."""
 
@@ -302,7 +365,7 @@ class IdOfFirst(PackedDeviceQueue):
         return replace(chain, head=self._descriptor(at.slot, flags)[2]), slots
 
 
-class FlagsFirst(Device):
+class FlagsAStepFirst(Device):
     """Writes the flags of a used descriptor, and what belongs to them a step later."""
 
     def serve(self, name: Queue, line: Line) -> Generator[None, None, None]:
@@ -365,12 +428,24 @@ MUTANTS = (
             ("notifies-at-event",), with_packed(EventWithoutCounter)),
     _packed("packed-event-cleared", "clears the driver's event when it has notified",
             ("driver-area-never-written",), with_packed(ClearsEvent)),
+    _packed("packed-flags-first", "shows a used descriptor before its length and id are there",
+            ("fields-before-flags", "used-id", "use-once"), with_packed(FlagsFirst)),
+    _packed("packed-length-late", "corrects the length of a descriptor that it has used",
+            ("fields-before-flags", "no-change-after-used"), with_packed(LengthLate)),
+    _packed("packed-clears-ahead", "writes to the slot after the last that is available",
+            ("no-change-after-used", "use-only-available"), with_packed(ClearsAhead)),
+    _packed("packed-event-reserved", "sets a reserved bit of its event suppression area",
+            ("event-valid",), with_packed(ReservedEvent)),
+    _packed("packed-event-unasked", "names positions in its event area without EVENT_IDX",
+            ("event-valid",), with_packed(EventUnasked)),
+    _packed("packed-event-behind-end", "names the slot after the last in its event area",
+            ("event-valid",), with_packed(EventBehindEnd)),
     _packed("packed-long-table-waits", "waits for ever at a table that is longer than its ring",
             ("ring.device.indirect-length-bounded", "malformed-answered"),
             with_packed(LongTableIgnored)),
     _packed("packed-id-of-first", "takes the id of a list from its first descriptor",
             ("used-id",), with_packed(IdOfFirst)),
-    _packed("packed-flags-first", "shows a descriptor as used before it has written id and length",
-            ("fields-before-flags",), lambda memory: FlagsFirst(memory)),
+    _packed("packed-flags-a-step-first", "shows a descriptor as used a step before id and length",
+            ("fields-before-flags",), FlagsAStepFirst),
 )  # fmt: skip
 """Mutants of packed rings."""

@@ -332,8 +332,8 @@ MUTANTS = (
     ),
     Mutant(
         "report-length-claimed",
-        "uses a report with the size of its pages, of which it wrote none",
-        ("reporting.device.used-length-zero", "ring.device.len-truthful"),
+        "uses a report with the size of its pages, which it has discarded",
+        ("reporting.device.used-length-zero",),
         serving(Queue.REPORTING, ClaimsPages),
         bugs=("H11",),
     ),

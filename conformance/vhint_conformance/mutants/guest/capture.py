@@ -161,10 +161,10 @@ MUTANTS = (
     GuestMutant(
         "drops-when-full",
         "forgets isolated blocks when the queue has no room for their request",
-        "hint.driver.no-stranded-isolation",
+        "hint.driver.return-on-error",
         "FullRing",
         worker(DropsWhenFull),
-        also=("hint.driver.return-on-error",),
+        also=("hint.driver.no-stranded-isolation",),
     ),
     GuestMutant(
         "never-kicks",

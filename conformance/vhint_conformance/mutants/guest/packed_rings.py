@@ -20,6 +20,8 @@ from vhint_conformance.mutants.guest.base import GuestMutant
 from vhint_conformance.mutants.guest.initialisation import Meddles, Perform, meddling
 from vhint_conformance.variants import Rings
 
+_BOTH = int(PackedFlag.AVAIL | PackedFlag.USED)
+
 
 def with_packed(kind: type[PackedDriverQueue], port: type[RingPort] = RingPort) -> Mutation:
     """Return a guest whose packed queues are of another kind."""
@@ -162,6 +164,77 @@ class EventWithoutCounter(PackedDriverQueue):
         return wanted
 
 
+class FlagsFirst(PackedDriverQueue):
+    """Writes the flags of a descriptor first, and the rest of it after them."""
+
+    def publish(self) -> None:
+        """Show the first list that was added, and then say where its first buffer is."""
+        if self._first_head is None:
+            super().publish()
+            return
+        slot, _ = self._first_head
+        body = Span(self.layout.descriptor_at(slot), 12)
+        address_and_length = self.memory.read(body)
+        self.memory.write(body.start, bytes(12))
+        super().publish()
+        self.memory.write(body.start, address_and_length)
+
+
+class HeadFirst(PackedDriverQueue):
+    """Makes the descriptors of a list available from its beginning."""
+
+    def _write(self, descriptors: Sequence[PackedDescriptor]) -> None:
+        if len(descriptors) < 2:
+            super()._write(descriptors)
+            return
+        # The head waits for `publish`: the others follow it.
+        first = self.position
+        super()._write(descriptors)
+        rest = [first.on(ahead, self.layout.size).slot for ahead in range(1, len(descriptors))]
+        self.late = {slot: self.memory.load16(self.layout.flags_at(slot)) for slot in rest}
+        for slot, flags in self.late.items():
+            self.memory.store16(self.layout.flags_at(slot), flags & ~_BOTH)
+
+    def publish(self) -> None:
+        """Show the head, and then the others."""
+        super().publish()
+        for slot, flags in self.__dict__.pop("late", {}).items():
+            self.memory.store16(self.layout.flags_at(slot), flags)
+
+
+class NumbersAgain(PackedDriverQueue):
+    """Writes the id of a list once more when it has announced it, and wrongly at first."""
+
+    def kick_needed(self) -> bool:
+        """Announce a list, and number it."""
+        wanted = super().kick_needed()
+        if self._lists:
+            slot = self.position.on(2 * self.layout.size - 1, self.layout.size).slot
+            at = self.layout.used_part_at(slot) + 4
+            right = self.memory.load16(at)
+            self.memory.store16(at, right ^ 0x100)
+            self.memory.store16(at, right)
+        return wanted
+
+
+class ReservedEvent(PackedDriverQueue):
+    """Sets a reserved bit in its event suppression area."""
+
+    def publish(self) -> None:
+        """Ask for every notification, in its own words."""
+        super().publish()
+        self.memory.store16(self.layout.driver_flags_at, EventFlag.ENABLE | 1 << 3)
+
+
+class EventUnasked(PackedDriverQueue):
+    """Names the next position for a notification whether or not EVENT_IDX was negotiated."""
+
+    def publish(self) -> None:
+        """Ask to hear of the next used descriptor."""
+        super().publish()
+        self.ask_interrupt_at(self.used_position)
+
+
 class StrayIdTaken(PackedDriverQueue):
     """Takes a used id that is nobody's for the list that was added first."""
 
@@ -203,6 +276,16 @@ MUTANTS = (
             ("kick-when-enabled",), with_packed(EnableIgnored)),
     _packed("packed-kick-without-counter", "misses events of rounds whose counter is 0",
             ("kick-at-event",), with_packed(EventWithoutCounter)),
+    _packed("packed-driver-flags-first", "shows a list before its first buffer is named",
+            ("no-change-after-available",), with_packed(FlagsFirst)),
+    _packed("packed-head-first", "makes the first descriptor of a list available before the rest",
+            ("head-last",), with_packed(HeadFirst)),
+    _packed("packed-numbers-again", "writes to a descriptor that it has announced",
+            ("no-change-before-used", "no-change-after-available"), with_packed(NumbersAgain)),
+    _packed("packed-driver-event-reserved", "sets a reserved bit of its event suppression area",
+            ("event-valid",), with_packed(ReservedEvent)),
+    _packed("packed-driver-event-unasked", "names positions in its event area without EVENT_IDX",
+            ("event-valid",), with_packed(EventUnasked)),
     _packed("packed-stray-id-taken", "takes a used id that is nobody's for its first list",
             ("used-id-checked", "balloon.driver.acknowledgement-matched"),
             with_packed(StrayIdTaken)),

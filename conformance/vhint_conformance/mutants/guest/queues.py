@@ -45,6 +45,29 @@ def redrafting(kind: type[RingPort]) -> Mutation:
     return Mutation(port_kind=kind)
 
 
+class ComparesOrdered(SplitDriverQueue):
+    """Compares the index that the device waits for as if indices never began anew."""
+
+    def kick_needed(self) -> bool:
+        """Look whether the event lies between the old index and the new."""
+        old, new = self._announced, self._published
+        wanted = super().kick_needed()
+        if not self.event_idx:
+            return wanted
+        return old <= self.memory.load16(self.layout.avail_event_at) < new
+
+
+class IndexSaturates(SplitDriverQueue):
+    """Counts no further than 65535, as a count that must not overflow."""
+
+    def put_available(self, head: int) -> None:
+        """Add an entry; the last is written again and again."""
+        before = self.available_index
+        super().put_available(head)
+        if before == 0xFFFF:
+            self.available_index = before
+
+
 class WritableFirst(SplitDriverQueue):
     """Puts the room for an answer before the request."""
 
@@ -422,6 +445,11 @@ MUTANTS = (
     _mutant("no-notify-with-events", "obeys NO_NOTIFY although EVENT_IDX was negotiated",
             ("ring.driver.event-idx-flag-ignored", "ring.driver.kick-at-avail-event"),
             with_rings(FlagBesideEvent), ("N13",)),
+    _mutant("event-compared-ordered", "misses the device's event where indices begin anew",
+            ("ring.driver.kick-at-avail-event",), with_rings(ComparesOrdered)),
+    _mutant("index-saturates", "counts the available index no further than 65535",
+            ("balloon.driver.inflate-on-demand", "ring.driver.avail-idx-never-back",
+             "balloon.driver.stats-answer-use"), with_rings(IndexSaturates)),
     _mutant("outstanding-chain-changed", "changes a chain that the device has",
             ("ring.driver.no-alter-exposed",), with_rings(ChangesOutstanding)),
     _mutant("stray-id-taken", "takes a used id that is nobody's for its first chain",

@@ -142,11 +142,11 @@ MUTANTS = (
     GuestMutant(
         "held-pages-leaked-on-removal",
         "forgets the pages that it holds when the device is reset",
-        EVERY,
+        "free-page-hint.driver.release-on-remove",
         "HintRounds",
         guest(rounds_kind=ForgetsHeld),
         also=(
-            "free-page-hint.driver.release-on-remove",
+            EVERY,
             RELEASE,
             "hint.driver.return-outstanding-after-reset",
         ),
@@ -157,7 +157,6 @@ MUTANTS = (
         RELEASE,
         "HintRounds",
         guest(rounds_kind=ForgetsOldRound),
-        also=(EVERY,),
     ),
 )
 """Guest mutants of free page hinting."""

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vhint.spans import Span
-from vhint.trace.events import ConfigWritten, Event, Offered, ResetDone, Used
+from vhint.trace.events import (
+    ConfigWritten,
+    Event,
+    FeaturesAccepted,
+    Offered,
+    ResetDone,
+    Used,
+)
 from vhint.wire import config
+from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
 from vhint_conformance.oracle.monitor import Monitor
 
@@ -14,7 +22,11 @@ ACTUAL_AT = config.field_offset("actual")
 
 
 class BalloonRules(Monitor):
-    """Follows pages into the balloon and out of it."""
+    """Follows pages into the balloon and out of it.
+
+    `actual` is what the driver wrote last, `is_unsaid` whether the balloon has changed since.  The
+    bench calls `shown` whenever it changes num_pages.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,7 +34,18 @@ class BalloonRules(Monitor):
         self._entering: dict[int, frozenset[int]] = {}
         self._leaving: dict[int, frozenset[int]] = {}
         self.actual: int | None = None
+        self.is_unsaid = False
         self._most = 0
+        self._targets: tuple[int, ...] = (0,)
+        self._may_any_time = False
+
+    def shown(self, target: int) -> None:
+        """Learn what num_pages is now; a driver may have read what it was before."""
+        self._targets = (*self._targets, target)
+
+    def settled(self) -> None:
+        """Learn that the driver has followed what num_pages is now."""
+        self._targets = self._targets[-1:]
 
     @property
     def size(self) -> int:
@@ -42,6 +65,8 @@ class BalloonRules(Monitor):
     def see(self, place: int, event: Event) -> None:  # noqa: ARG002
         """Judge one event."""
         match event:
+            case FeaturesAccepted(bits):
+                self._may_any_time = Feature.DEFLATE_ON_OOM in Features(bits)
             case Offered(queue=Queue.INFLATE):
                 self._inflate(event)
                 self._most = max(self._most, self._now)
@@ -49,12 +74,14 @@ class BalloonRules(Monitor):
                 self._deflate(event)
             case Used(ticket=ticket) if ticket in self._entering:
                 self._pages |= self._entering.pop(ticket)
+                self.is_unsaid = True
             case Used(ticket=ticket) if ticket in self._leaving:
                 del self._leaving[ticket]
             case ConfigWritten(offset=offset, value=value) if offset == ACTUAL_AT:
                 self._written(value)
             case ResetDone():
                 self.actual = None
+                self.is_unsaid = False
                 self._most = 0
                 self._pages.clear()
                 self._entering.clear()
@@ -75,9 +102,17 @@ class BalloonRules(Monitor):
         self._entering[event.ticket] = pages
 
     def _deflate(self, event: Offered) -> None:
+        self.is_unsaid = True
         wanted = frozenset(_pages(event.blocks))
         entering = frozenset().union(*self._entering.values()) & wanted
         strange = wanted - self._pages - entering  # what is entering, the ownership rules judge
+        size = len(self._pages) + sum(map(len, self._entering.values()))
+        if size and size <= min(self._targets) and not self._may_any_time:
+            self.report(
+                "balloon.driver.no-deflate-below-target",
+                "no page taken back while num_pages is not below the balloon",
+                f"a deflate request, of {size} pages with num_pages {self._targets[-1]}",
+            )
         if strange:
             self.report(
                 "balloon.driver.deflate-only-own",
@@ -91,6 +126,7 @@ class BalloonRules(Monitor):
     def _written(self, value: int) -> None:
         """Take a value; how far the driver has come the device cannot know, but for the most."""
         self.actual = value
+        self.is_unsaid = False
         self._most = max(self._most, self._now)
         if value > self._most:
             self.report("balloon.driver.actual-true", f"at most {self._most}", str(value), "actual")
@@ -105,9 +141,8 @@ class BalloonRules(Monitor):
     def finish(self) -> None:
         """Judge what `actual` says at rest."""
         if self.quiet and self.size != (self.actual or 0):
-            never = self.actual is None
-            slug = "balloon.driver.update-actual" if never else "balloon.driver.actual-true"
-            seen = "never written" if never else str(self.actual)
+            slug = f"balloon.driver.{'update-actual' if self.is_unsaid else 'actual-true'}"
+            seen = "never written" if self.actual is None else str(self.actual)
             self.report(slug, str(self.size), seen, "actual")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from vhint.ring import GuestMemory
-from vhint.spans import PAGE, Span
+from vhint.spans import PAGE, Span, block
 from vhint.trace.events import Event, FeaturesAccepted, Offered
 from vhint.wire import hint_request
 from vhint.wire.config import BITMAP_COUNT_FACTOR
@@ -17,6 +17,9 @@ from vhint_conformance.driver_bench.offer import Offer
 from vhint_conformance.oracle.monitor import Monitor
 
 PFN_SIZE = 4
+WIDE = struct.Struct("<Q")
+SWAPPED = struct.Struct(">I")
+"""A page number as it must not be sent."""
 ENTRY = struct.Struct("<QII")
 """An entry of a PFN array, field by field, so that each fault has its own name."""
 START = struct.Struct("<QII")
@@ -62,10 +65,30 @@ class ShapeRules(Monitor):
         if event.writable:
             slug = "balloon.driver.pfn-width"
             self.report(slug, "device-readable buffers only", "device-writable ones", where)
-        for span in event.blocks:
-            if not self._memory.contains(span):
-                slug = "balloon.driver.pfn-unit"
-                self.report(slug, "guest physical addresses of RAM / 4096", str(span), where)
+        data = b"".join(map(self._memory.read, event.readable))
+        strange = [span for span in event.blocks if not self._memory.contains(span)]
+        if form := self._other_form(data, bool(strange)):
+            slug = "balloon.driver.pfn-width"
+            self.report(slug, "32-bit little-endian page numbers", form, where)
+            return
+        for span in strange:
+            slug = "balloon.driver.pfn-unit"
+            self.report(slug, "guest physical addresses of RAM / 4096", str(span), where)
+
+    def _other_form(self, data: bytes, strange: bool) -> str:
+        """Say in which other form an array makes sense that makes none as it is, or return ""."""
+        if len(data) > WIDE.size and len(data) % WIDE.size == 0:
+            wide = [pfn for (pfn,) in WIDE.iter_unpack(data)]  # else page 0 is named twice
+            if all(map(self._is_ram, wide)):
+                return f"{len(wide)} that are 64 bits wide"
+        if strange and len(data) % SWAPPED.size == 0:
+            swapped = [pfn for (pfn,) in SWAPPED.iter_unpack(data)]
+            if all(map(self._is_ram, swapped)):
+                return f"{len(swapped)} that are big-endian"
+        return ""
+
+    def _is_ram(self, pfn: int) -> bool:
+        return self._memory.contains(block(pfn))
 
     # The hinting virtqueue
 

@@ -47,7 +47,11 @@ class StatisticsRules(Monitor):
             slug = "balloon.driver.stats-size-multiple"
             self.report(slug, f"a multiple of {ENTRY_SIZE} bytes", f"{len(data)} bytes")
             return
-        tags = sorted({int(entry.tag) for entry in statistics.parse(data)})
+        every = [int(entry.tag) for entry in statistics.parse(data)]
+        tags = sorted(set(every))
+        if twice := sorted(tag for tag in tags if every.count(tag) > 1):
+            slug = "balloon.driver.stats-initialise-buffer"
+            self.report(slug, "one entry for each statistic", f"several with the tags {twice}")
         if self._tags is not None and tags != self._tags:
             slug = "balloon.driver.stats-same-subset"
             self.report(slug, f"the tags {self._tags} in every buffer", str(tags))

@@ -116,9 +116,10 @@ def judged(report: Report) -> dict[str, Verdict]:
             found[slug] = verdict
 
     for outcome in report.outcomes:
-        broken = {each.requirement for each in outcome.violations}
+        advised = {each.requirement for each in outcome.advice}
+        broken = {each.requirement for each in outcome.seen_broken}
         for slug in broken:
-            note(slug, outcome.verdict)
+            note(slug, Verdict.FAIL if slug in advised else outcome.verdict)
         for slug in set(outcome.requirements) - broken:
             if outcome.verdict not in (Verdict.FAIL, Verdict.EXPECTED_FAIL):
                 note(slug, outcome.verdict)

@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 import vhint
 from vhint_conformance import drawing
 from vhint_conformance.expectations import complaint
+from vhint_conformance.report.advice import ABOUT, advice_in
 from vhint_conformance.report.console import printable
 from vhint_conformance.report.html import figures, matrix
 from vhint_conformance.report.html.failures import failures
@@ -62,6 +63,12 @@ def dumps(reports: Sequence[Report], site: str = "") -> str:
             for item in report.out_of_date
         ],
         statements=statements(reports, names),
+        advice=[
+            (name, each)
+            for name, report in zip(names, reports, strict=True)
+            for each in advice_in(report.outcomes)
+        ],
+        advice_about=ABOUT,
         page_of=functools.partial(page_of, site),
         site=site,
         wide=len(reports) >= WIDE,
