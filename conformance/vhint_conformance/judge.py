@@ -58,10 +58,11 @@ class Judge:
         """
         if error is None:
             return self._passed(outcome)
-        ended = isinstance(error, TargetDied) and error.ended
-        if ended and (slug := broken_by_dying(outcome.requirements)):
-            seen = f"it died: {error}"
-            error = Failed([Violation(slug, "a device that lives through malformed chains", seen)])
+        if isinstance(error, TargetDied) and (error.ended or error.hangs):
+            slug = error.stake or broken_by_dying(outcome.requirements)
+            seen = f"it {'runs without an end' if error.hangs else 'died'}: {error}"
+            expected = "a device that lives through malformed chains"
+            error = Failed([Violation(slug, expected, seen)]) if slug else error
         if isinstance(error, Failed):
             return self._failed(outcome, error, whole=whole)
         text = str(error).strip()

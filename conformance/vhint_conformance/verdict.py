@@ -85,12 +85,18 @@ class TargetNotStarted(TargetError):  # noqa: N818
 class TargetDied(TargetError):  # noqa: N818
     """The target went away while a case ran.
 
-    `ended` says that its process has: others may have hung up for a good reason.
+    `ended` says that its process has, and `hangs` that it runs and runs: others may have hung up
+    for a good reason, or wait for their turn on a busy machine.
     """
 
-    def __init__(self, message: str, hint: str = "", *, ended: bool = False) -> None:
+    def __init__(
+        self, message: str, hint: str = "", *, ended: bool = False, hangs: bool = False
+    ) -> None:
         super().__init__(message, hint)
         self.ended = ended
+        self.hangs = hangs
+        self.stake = ""
+        """The requirement that was looked at, if the case has said so."""
 
 
 class HarnessFailed(TargetDied):

@@ -1,5 +1,6 @@
 """The judging device and its monitors, worked by hand: every wrong thing has its name."""
 
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -8,15 +9,18 @@ from vhint.ring import GuestMemory, SplitDriverQueue, SplitLayout
 from vhint.spans import PAGE, Span, block
 from vhint.trace import Recorder
 from vhint.trace.events import Touched
-from vhint.wire import hint_request, pfn_array
+from vhint.wire import hint_ack, hint_request, pfn_array
 from vhint.wire.features import Feature, Features
+from vhint.wire.hint_ack import Acknowledgement, Status
 from vhint.wire.hint_request import Blocks, PfnRequest
 from vhint.wire.pfn_array import PfnArray
 from vhint.wire.queues import Queue, QueueMode
+from vhint_conformance.driver_bench import answers
 from vhint_conformance.driver_bench import offer as offers
-from vhint_conformance.driver_bench.device import JudgingDevice
+from vhint_conformance.driver_bench.device import JudgingDevice, Request
 from vhint_conformance.driver_bench.offer import Offer
 from vhint_conformance.oracle.driver import driver_monitors
+from vhint_conformance.oracle.driver.balloon import BalloonRules
 
 RAM = 4 << 20
 DATA = 0x10000
@@ -209,6 +213,69 @@ def test_the_balloon(driver: Driver) -> None:
     assert "balloon.driver.actual-true" in driver.slugs
 
 
+@pytest.mark.parametrize("form", [">3I", "<3Q"])
+def test_page_numbers_of_another_form(driver: Driver, form: str) -> None:
+    driver.begin(SOUND)
+    driver.send(Queue.INFLATE, struct.pack(form, 0x300, 0x301, 0x302))
+    assert driver.slugs & WIDTHS == {"balloon.driver.pfn-width"}
+
+
+WIDTHS = {"balloon.driver.pfn-width", "balloon.driver.pfn-unit"}
+
+
+def test_a_page_that_is_taken_back_at_the_target(driver: Driver) -> None:
+    driver.begin(SOUND)
+    balloon = next(each for each in driver.monitors if isinstance(each, BalloonRules))
+    balloon.shown(2)
+    driver.send(Queue.INFLATE, pfn_array.build(PfnArray.of([0x300, 0x301, 0x302])))
+    driver.use_all()
+    driver.send(Queue.DEFLATE, pfn_array.build(PfnArray.of([0x300])))
+    assert driver.slugs == set(), "three are more than two"
+    driver.send(Queue.DEFLATE, pfn_array.build(PfnArray.of([0x301])))
+    assert driver.slugs == set(), "num_pages was 0 at first: that may be what the driver has read"
+    balloon.settled()
+    driver.send(Queue.DEFLATE, pfn_array.build(PfnArray.of([0x302])))
+    assert driver.slugs == {"balloon.driver.no-deflate-below-target"}
+
+
+def test_what_actual_leaves_unsaid(driver: Driver) -> None:
+    driver.begin(SOUND)
+    balloon = next(each for each in driver.monitors if isinstance(each, BalloonRules))
+    driver.send(Queue.INFLATE, pfn_array.build(PfnArray.of([0x300, 0x301])))
+    driver.use_all()
+    assert balloon.is_unsaid
+    driver.device.write_config(4, (1).to_bytes(4, "little"))
+    assert not balloon.is_unsaid
+    balloon.finish()
+    assert driver.slugs == {"balloon.driver.actual-true"}
+
+
+def hinting(driver: Driver, data: bytes, room: int) -> Request:
+    driver.send(Queue.HINTING, data, room)
+    return list(driver.device.outstanding.values())[-1]
+
+
+def test_a_request_of_no_blocks_gets_a_sound_answer(driver: Driver) -> None:
+    driver.begin(SOUND)
+    request = hinting(driver, hint_request.build(PfnRequest(7, Blocks.of([]))), 16)
+    assert answers.is_empty(request)
+    assert hint_ack.parse(answers.sound(request), 0) == Acknowledgement(7, Status.OK, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "cookie"),
+    [(bytes(4), 0), (struct.pack("<HHIQ", 9, 0, 1, 5) + bytes(16), 5)],
+    ids=["short", "unknown-type"],
+)
+def test_what_cannot_be_read_is_malformed(driver: Driver, data: bytes, cookie: int) -> None:
+    driver.begin(SOUND)
+    request = hinting(driver, data, 24)
+    assert not answers.is_empty(request)
+    answer = hint_ack.parse(answers.sound(request), 1)
+    assert answer == Acknowledgement(cookie, Status.MALFORMED, 0)
+    assert answers.sound(hinting(driver, data, 8)) == b""
+
+
 def test_statistics(driver: Driver) -> None:
     driver.begin(SOUND)
     driver.send(Queue.STATS, bytes(10))
@@ -219,6 +286,8 @@ def test_statistics(driver: Driver) -> None:
     } == driver.slugs
     driver.send(Queue.STATS, bytes(12))
     assert "balloon.driver.stats-size-multiple" in driver.slugs
+    driver.send(Queue.STATS, bytes(20))
+    assert "balloon.driver.stats-initialise-buffer" in driver.slugs
 
 
 def test_a_chain_that_is_changed_while_it_is_outstanding(driver: Driver) -> None:
@@ -228,7 +297,14 @@ def test_a_chain_that_is_changed_while_it_is_outstanding(driver: Driver) -> None
     queue = driver.device.queues[Queue.INFLATE]
     assert queue.altered(request.taken) is None
     driver.memory.write(DATA, b"\xff")
-    assert "other bytes" in (queue.altered(request.taken) or "")
+    found = queue.altered(request.taken)
+    assert found is not None
+    assert found.data
+    assert "other bytes" in found.seen
+    driver.memory.write(driver.rings[Queue.INFLATE].layout.descriptors, bytes(8))
+    found = queue.altered(request.taken)
+    assert found is not None
+    assert not found.data
 
 
 def test_a_kick_that_is_owed(driver: Driver) -> None:

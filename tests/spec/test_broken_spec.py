@@ -20,7 +20,7 @@ GOLDEN = "tests/wire/test_wire_golden.py"
 CHAPTERS = "tests/spec/test_chapters.py"
 HISTORIC = "tests/wire/history/test_history_golden.py"
 COVERAGE = "tests/conformance/test_coverage.py"
-CASE = 'id="balloon.pfn-unit"'
+CASE = 'id="balloon.pfn-above-4g"'
 LINT = ("lint",)
 CHECK = ("vhint", "vectors", "generate", "--check")
 LINT_VECTORS = ("vhint", "vectors", "lint")
@@ -63,7 +63,7 @@ def test_a_slug_that_is_renamed_and_a_case_that_is_deleted(tree: Tree) -> None:
     assert [said.status for said in found] == [1, 1, 1, 1]
     assert all(slug in said.text for said in found)
     assert f"hint-request-bitmap.empty: requirement {slug}: not known" in found[1].text
-    assert "balloon.device.pfn-unit" in found[3].text
+    assert "balloon.device.pfn-address-width" in found[3].text
     assert "bring requirements_without_case.txt up to date" in found[3].text
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.testing import small_guest
 from tests.testing.small_guest import SmallGuest
-from vhint.host import Device
+from vhint.host import EVERY_FEATURE, Device
 from vhint.trace import Recorder
 from vhint.wire.features import Feature, Features
 from vhint_conformance import testing
@@ -21,6 +21,7 @@ from vhint_conformance.testing import (
     GuestPlace,
     GuestUnderTest,
     HintPages,
+    PackedRings,
     ReportedPages,
     ResetsAnywhere,
     Result,
@@ -83,20 +84,23 @@ def reference(mutation: Mutation | None = None):
 
 
 def test_the_reference_guest_is_sound_from_outside_too() -> None:
-    for machine in (HintPages, ResetsAnywhere):
-        result = run_machine(with_guest(machine, reference()), examples=25)
+    for machine, examples in ((HintPages, 25), (ResetsAnywhere, 25), (PackedRings, 12)):
+        guest = with_guest(machine, reference(), EVERY_FEATURE)
+        result = run_machine(guest, examples=examples)
         assert result.sound, result
 
 
 @pytest.mark.parametrize(
     "name",
     ["capture-without-recheck", "release-on-offer", "reuses-request-memory", "second-id",
-     "returns-accepted-only", "page-used-before-deflate-used"],
+     "returns-accepted-only", "page-used-before-deflate-used", "packed-driver-flags-first",
+     "packed-kick-without-counter"],
 )  # fmt: skip
 def test_mutants_are_found_out_from_outside(name: str) -> None:
     mutant = GUEST_MUTANTS[name]
     machine = testing.MACHINES[mutant.machine]
-    result = run_machine(with_guest(machine, reference(mutant.mutation)), shrink=False)
+    guest = with_guest(machine, reference(mutant.mutation), EVERY_FEATURE)
+    result = run_machine(guest, shrink=False)
     assert not result.sound, f"{name} was not found in {result.examples} examples"
     if result.violation:  # some trip over themselves first
         assert result.violation.requirement.partition(".")[2].startswith("driver"), result

@@ -24,7 +24,12 @@ class Fault:
 FAULTS = {
     "late-discard": Fault(
         "Uses the buffer first, and discards a little later",
-        "reporting.reuse-at-once",
+        "ring.race-large[reporting]",
+        "reporting.device.no-effect-after-use",
+    ),
+    "late-at-once": Fault(
+        "Uses the buffer first, and discards at once",
+        "ring.race-large[reporting]",
         "reporting.device.no-effect-after-use",
     ),
     "neighbour": Fault(
@@ -85,12 +90,42 @@ FAULTS = {
     "short-address": Fault(
         "Keeps 32 bits of an address",
         "balloon.inflate-one-page",
-        "balloon.device.inflate-containment",
+        "balloon.device.pfn-address-width",
     ),
     "forgets-offset": Fault(
         "Punches the file where the guest's address says, not the region's",
         "reporting.one-page",
         "reporting.device.containment",
+    ),
+    "index-first": Fault(
+        "Moves the used index on, and writes the entry then",
+        "ring.race-order",
+        "ring.device.id-before-idx",
+    ),
+    "over-the-end": Fault(
+        "Goes on in the file where a region ends",
+        "reporting.across-regions",
+        "reporting.device.containment",
+    ),
+    "page-of-8k": Fault(
+        "Takes a page number for one of pages of 8 KiB",
+        "balloon.pfn-unit-low",
+        "balloon.device.pfn-unit",
+    ),
+    "big-endian": Fault(
+        "Takes page numbers for big-endian",
+        "balloon.pfn-little-endian",
+        "balloon.device.inflate-containment",
+    ),
+    "dies": Fault(
+        "Gives itself up over a malformed chain",
+        "ring.malformed-answered[loop]",
+        "ring.device.malformed-loop-answered",
+    ),
+    "runs-on": Fault(
+        "Looks at a malformed chain for ever",
+        "ring.malformed-answered[loop]",
+        "ring.device.malformed-loop-answered",
     ),
     "early-start": Fault(
         "Takes chains once a ring is kicked, enabled or not, of a device that is not started",

@@ -78,7 +78,10 @@ def test_the_whole_sample_conforms(
 
 
 DAILY = (
+    "late-at-once",
     "neighbour",
+    "over-the-end",
+    "dies",
     "first-byte-only",
     "double-fetch",
     "deaf-to-stop",

@@ -40,6 +40,9 @@ class Transport(ABC):
     #: queue, whose size is the device's and whose used ring begins on a page of its own.
     legacy: ClassVar[bool] = False
 
+    #: Whether the device works while nobody waits for it, so that it can be caught in the act.
+    works_by_itself: ClassVar[bool] = False
+
     @abstractmethod
     def device_id(self) -> int:
         """Return the virtio device id (5: memory balloon)."""

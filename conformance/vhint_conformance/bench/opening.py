@@ -76,14 +76,25 @@ def open_bench(target: Target, info: Case, seed: int, trace: Path | None) -> Ite
             else:
                 bench.finish()
         except TransportError as error:
-            session.await_end()
-            session.check_alive()
-            said = session.last_words()
-            raise TargetDied(f"the target stopped answering: {error}{said}") from error
+            died = _death(session, error)
+            died.stake = bench.stake if bench is not None else ""
+            raise died from error
         finally:
             if bench is not None:
                 write_trace(bench.recorder, trace, bench.observations)
                 bench.memory.close()
+
+
+def _death(session: Session, error: TransportError) -> TargetDied:
+    """Return what is known of a target that has stopped answering."""
+    session.await_end()
+    try:
+        session.check_alive()
+    except TargetDied as died:
+        return died
+    said = session.last_words()
+    what = f"the target stopped answering: {error}{said}"
+    return TargetDied(what, hangs=session.runs_on())
 
 
 def _started(target: Target) -> Session:

@@ -44,6 +44,9 @@ class Watched:
         self.info = info
         self.rng = random.Random(f"{seed}:{info.id}")  # noqa: S311 - repeatable on purpose
         self.observations: dict[str, Any] = {}
+        #: The requirement that a target breaks which dies of what the case does next, if one is
+        #: known that says more than those of the case do.
+        self.stake = ""
         self.effectiveness: dict[str, int] = {"offered_pages": 0, "discarded_pages": 0}
         self.recorder = Recorder()
         self.monitors = device_monitors(legacy=self.transport.legacy)

@@ -167,6 +167,12 @@ def _check_bits(bench: Judge, answer: Answer, found: Acknowledgement, results: B
     shown = set(results.indices().tolist())
     stray = sorted(shown - named)
     bench.require(
+        not stray or shown != {bit ^ 7 for bit in named},
+        "hint-bitmap.device.request-order",
+        expected="bits taken from the least significant one on",
+        seen="those from the most significant one on answered",
+    )
+    bench.require(
         not stray,
         "hint-bitmap.device.result-only-named",
         expected="result bits only where the request has them",

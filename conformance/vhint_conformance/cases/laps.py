@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vhint.guest import Draft, requests
-from vhint.ring import DriverRing, PackedDriverQueue, SplitDriverQueue
+from vhint.ring import DriverRing, GuestMemory, PackedDriverQueue, SplitDriverQueue
 from vhint.ring.packed_driver import is_used, pack_descriptor
 from vhint.ring.packed_layout import START
 from vhint.spans import PAGE, Span
@@ -71,7 +71,7 @@ class Laps(ABC):
         where = f"{self.queue} queue, after {self.done} chains"
         self.bench.require(
             came,
-            self.requirement,
+            self._broken(),
             expected=f"all {self.count} chains of a lap used",
             seen=self._progress(),
             where=where,
@@ -84,6 +84,10 @@ class Laps(ABC):
             seen=f"{len(set(heads))} different heads of {self.count}",
             where=where,
         )
+
+    def _broken(self) -> str:
+        """Return what is broken by a lap that is not used to its end."""
+        return self.requirement
 
     @abstractmethod
     def ask_interrupt(self) -> None:
@@ -114,7 +118,7 @@ class SplitLaps(Laps):
         if not isinstance(ring, SplitDriverQueue):
             raise TypeError(f"laps of a split queue were asked of a {type(ring).__name__}")
         self.split = ring
-        self.index = ring.used_index
+        self.index = self._begin = ring.used_index
         for number, descriptors in enumerate(self.chains):
             head = number * self.per
             for place, each in enumerate(descriptors, head):
@@ -128,6 +132,12 @@ class SplitLaps(Laps):
             head = (slot - self.index) % layout.size % self.count * self.per
             bench.memory.store16(layout.available_entry_at(slot), head)
 
+    def _broken(self) -> str:
+        """Name the wrap only where an index of 15 or 16 bits has begun anew."""
+        before = self._begin + self.done  # `done` counts this lap already
+        wrapped = before > 0xFFFF or (self._begin == 0 and before > 0x7FFF)
+        return self.requirement if wrapped else "ring.device.slot-modulo-queue-size"
+
     def ask_interrupt(self) -> None:
         """Name the last entry of the next lap."""
         self.split.put_used_event(self.index + self.count - 1)
@@ -138,6 +148,9 @@ class SplitLaps(Laps):
             for number in range(self.count):
                 entry = layout.available_entry_at(self.index + number)
                 self.bench.memory.store16(entry, number * self.per)
+        # What the last lap left would pass for what the device writes in this one.
+        used = Span(layout.used_entry_at(0), layout.size * vring.USED_ELEMENT_STRUCT.size)
+        GuestMemory.write(self.bench.memory, used.start, b"\xff" * used.length)
         self.index = (self.index + self.count) & 0xFFFF
         self.bench.memory.store16(layout.available_index_at, self.index)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 
+from vhint.guest import requests
 from vhint.spans import PAGE, Span, intersect
 from vhint.wire import config
 from vhint.wire.queues import Queue
@@ -17,6 +20,19 @@ def number(bench: Bench, field: str) -> int:
     bench.need(Capability.SHOWS_CONFIG)
     data = bench.transport.read_config(config.field_offset(field), config.field_size(field))
     return int.from_bytes(data, "little")
+
+
+def expect_number(bench: Bench, field: str, value: int, requirement: str) -> None:
+    """Fail unless a config field has that value: by another name if it is there the wrong way."""
+    found = number(bench, field)
+    turned = int.from_bytes(value.to_bytes(config.field_size(field), "big"), "little")
+    bench.require(
+        found == value or found != turned,
+        "balloon.device.config-little-endian",
+        expected=f"{field} {value:#x}, the least significant byte first",
+        seen=f"{found:#x}",
+    )
+    bench.require(found == value, requirement, expected=f"{field} {value:#x}", seen=f"{found:#x}")
 
 
 def write_number(bench: Bench, field: str, value: int) -> None:
@@ -49,6 +65,70 @@ def need_untouched(bench: Bench, blocks: Iterable[Span], requirement: str, seen:
 def pfns(bench: Bench, count: int) -> list[int]:
     """Take single pages and return their PFNs."""
     return [span.start // PAGE for span in bench.blocks(count)]
+
+
+def need_no_stray(bench: Bench, requirement: str) -> None:
+    """Fail by `requirement` if a page was discarded that no request named."""
+    stray = bench.stray_discards()
+    bench.require(
+        not stray,
+        requirement,
+        expected="no page discarded but those that were named",
+        seen=f"{sum(span.length for span in stray)} bytes of others discarded",
+        where=", ".join(map(str, stray[:3])),
+    )
+
+
+@contextmanager
+def as_effective(bench: Bench, pages: int, requirement: str) -> Iterator[None]:
+    """Fail by `requirement` unless the inflated pages within go as those of plain requests do.
+
+    How much is discarded is the device's affair.  But one that discards every page that is named
+    in one buffer, before and after, shows by doing the same that it has understood `pages` pages
+    that are named in another way.
+    """
+
+    def discarded() -> int:
+        return bench.effectiveness["discarded_pages"]
+
+    def plainly() -> int:
+        before = discarded()
+        bench.exchange(requests.inflate(pfns(bench, pages)))
+        return discarded() - before
+
+    plain, before = plainly(), discarded()
+    yield
+    found, again = discarded() - before, plainly()
+    bench.observations["discarded_pages"] = {"in this form": found, "plainly": plain}
+    bench.require(
+        found == pages or not plain == again == pages,
+        requirement,
+        expected=f"{pages} pages discarded, as when they are named in one buffer",
+        seen=str(found),
+    )
+
+
+def regions(bench: Bench) -> list[Span]:
+    """Return the regions of guest RAM, by address."""
+    return sorted(Span(*each) for each in bench.limits.ram)
+
+
+def before_a_gap(bench: Bench) -> Span:
+    """Return a region of RAM that is not the last and that no other touches at its end."""
+    every = regions(bench)
+    for region, following in pairwise(every):
+        if region.end < following.start:
+            return region
+    raise NotApplicable("guest RAM has no gaps")
+
+
+def touching(bench: Bench) -> tuple[Span, Span]:
+    """Return two regions of RAM of which one begins where the other ends."""
+    every = regions(bench)
+    for region, following in pairwise(every):
+        if region.end == following.start:
+            return region, following
+    raise NotApplicable("no two regions of guest RAM touch")
 
 
 def expect_interrupt(bench: Bench, requirement: str, where: str = "") -> None:

@@ -17,7 +17,7 @@ from vhint.wire.queues import QUEUE_FEATURE, Queue
 from vhint_conformance.case import Capability
 from vhint_conformance.fuzz import messages
 from vhint_conformance.fuzz.life import Life
-from vhint_conformance.fuzz.moves import Act, End, Flaw, Harm, Host, Kind, Offer, Word
+from vhint_conformance.fuzz.moves import Act, End, Flaw, Harm, Host, Kind, Offer, Repeat, Word
 from vhint_conformance.fuzz.round_book import RoundBook
 from vhint_conformance.fuzz.setting import Setting
 from vhint_conformance.vectors import steps
@@ -144,6 +144,17 @@ class Books:
         if self._put(draft, move, extras, named):
             self._busy.update(named)
 
+    def repeat(self, move: Repeat) -> None:
+        """Make one small request after the other, each when the last one is answered."""
+        offer = Offer(move.kind, (move.unit,), table=move.table)
+        for _ in range(move.times):
+            before = len(self.steps)
+            self.offer(offer)
+            if len(self.steps) == before:
+                return
+            while self._used(QUEUES[move.kind]):
+                self._take_next(QUEUES[move.kind])
+
     def hint(self, move: Offer) -> None:
         """Give pages in a round, or when there is none; each is a chain of its own."""
         if not self.has(Queue.FREE_PAGE):
@@ -265,7 +276,9 @@ class Books:
             self.take(0)
 
     def end(self) -> None:
-        """Notify of what was offered in silence: all that is outstanding is waited for at last."""
+        """Have a round finished, and notify of what was offered in silence: all is waited for."""
+        if self._round.asked:  # only then is it seen which hints were believed
+            self.host(Host(Act.FINISH))
         for queue in sorted(self._unnotified):
             self.notify(queue)
         self.steps.append(steps.end())

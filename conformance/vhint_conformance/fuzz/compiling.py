@@ -14,6 +14,7 @@ from vhint_conformance.fuzz.moves import (
     Move,
     Notify,
     Offer,
+    Repeat,
     Restart,
     Say,
     Take,
@@ -40,6 +41,8 @@ def _take(books: Books, move: Move) -> None:
             books.hint(move)
         case Offer():
             books.offer(move)
+        case Repeat():
+            books.repeat(move)
         case Take(which):
             books.take(which)
         case Write(units):
@@ -73,6 +76,9 @@ def _sentence(move: Move) -> str:
             words += f", cut into {cut} bytes" if cut else ""
             words += ", in a table" if table else ""
             return words + (", without a notification" if quiet else "")
+        case Repeat(kind, unit, times, table):
+            words = f"offer {kind} of unit {unit}" + (", in a table" if table else "")
+            return f"{words}, and take the answer, {times} times"
         case Take(which):
             return f"take the answer to outstanding request {which}"
         case Write(units):

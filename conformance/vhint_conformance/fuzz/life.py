@@ -22,7 +22,7 @@ OPTIONAL = (
 )
 """What a fuzzed driver accepts if it is offered, unless its life declines it."""
 
-SIZES = (1, 2, 3, 4, 8, 32, 256)
+SIZES = (1, 2, 3, 4, 8, 256)
 """Entries of a queue; 3 is for packed rings, and 4 in a split one."""
 
 POISONS = (0xAAAAAAAA, 0)

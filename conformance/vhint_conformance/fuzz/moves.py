@@ -92,6 +92,16 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """Make a request about one unit so many times, and take every answer: rings come round."""
+
+    kind: Kind
+    unit: int
+    times: int
+    table: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Take:
     """Wait for the answer to an outstanding request, by its place among them."""
 
@@ -171,7 +181,7 @@ class Restart:
     end: End = End.TIDY
 
 
-Move = Offer | Take | Write | Notify | Harm | Say | Host | Restart
+Move = Offer | Repeat | Take | Write | Notify | Harm | Say | Host | Restart
 
 _units = st.lists(st.integers(0, UNITS - 1), min_size=1, max_size=4, unique=True).map(tuple)
 _hint_units = _units.map(lambda units: tuple({UNITS + unit % HINT_UNITS: 0 for unit in units}))
@@ -198,6 +208,13 @@ def _restarts(lives: st.SearchStrategy[Life]) -> st.SearchStrategy[Restart]:
 REQUESTS: tuple[st.SearchStrategy[Move], ...] = (
     *(_offers(kind) for kind in Kind if kind is not Kind.FREE_PAGES),
     *(_offers(kind) for kind in (Kind.REPORT, Kind.PFNS, Kind.BITMAP)),
+    st.builds(
+        Repeat,
+        st.sampled_from((Kind.REPORT, Kind.PFNS, Kind.DEFLATE)),
+        st.integers(0, UNITS - 1),
+        st.integers(1, 20),
+        st.booleans(),
+    ),
     st.builds(Take, st.integers(0, 7)),
     st.builds(Take, st.integers(0, 7)),
     st.builds(Write, _units),

@@ -27,7 +27,9 @@ from vhint.wire.features import Feature, Features
 from vhint.wire.hint_ack import Acknowledgement, Status
 from vhint.wire.queues import Queue, QueueMode
 from vhint_conformance.case import Role
+from vhint_conformance.model.reference_guest import Mutation
 from vhint_conformance.mutants.base import reclaiming, serving, with_options, without
+from vhint_conformance.mutants.guest.unusual import UNUSUAL
 from vhint_conformance.selection import Level
 
 PREFIX = "sound"
@@ -38,7 +40,8 @@ class Sound:
     """An implementation that must pass.
 
     `target` is what `vhint conform` calls it.  `make_device` is None for those that are targets
-    in their own right.  `level` is MUST for what leaves a SHOULD undone.
+    in their own right, and for guests, of which `mutation` says how they are made.  `level` is
+    MUST for what leaves a SHOULD undone.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Sound:
     host_page: int = PAGE
     level: Level = Level.SHOULD
     own_target: str = ""
+    mutation: Mutation | None = None
 
     @property
     def target(self) -> str:
@@ -459,6 +463,8 @@ SOUND: Mapping[str, Sound] = {
               role=Role.DRIVER, own_target="reference:blocking", level=Level.MUST),
         Sound("guest-batching", "a guest that hints full batches",
               role=Role.DRIVER, own_target="reference:batching"),
+        Sound("guest-unusual", "a guest that does all it may do in another way: balloon, hints, "
+              "statistics, chains", role=Role.DRIVER, level=Level.MUST, mutation=UNUSUAL),
     )
 }  # fmt: skip
 """Sound implementations by name."""

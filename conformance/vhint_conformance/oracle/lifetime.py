@@ -42,6 +42,16 @@ CONTAINMENT = {
 }
 """Which requirement is broken by touching what no request on that queue names."""
 
+WRAPPED = {
+    Queue.INFLATE: "balloon.device.pfn-address-width",
+    Queue.DEFLATE: "balloon.device.pfn-address-width",
+    Queue.REPORTING: "ring.device.address-64-bit",
+}
+"""Which requirement is broken by touching the page whose address has the same lower 32 bits."""
+
+WRAP = 32
+"""Bits of an address that is too short."""
+
 AFTER_USE = {
     Queue.INFLATE: "balloon.device.no-effect-after-inflate-use",
     Queue.DEFLATE: "balloon.device.no-effect-after-deflate-use",
@@ -233,8 +243,18 @@ class LifetimeMonitor(Monitor):
         """Return which requirement protects a page that the device was not given, and how."""
         if number in self._refused:
             return self._refused[number], "refused blocks to be left as they were"
+        if self._last in WRAPPED and self._is_wrapped(number):  # that says more
+            return WRAPPED[
+                self._last
+            ], "the page touched whose address has all bits of the one named"
         slug = CONTAINMENT[self._last] if self._last else "ring.device.writes-within-buffers"
         return slug, "memory that no request names to be left alone"
+
+    def _is_wrapped(self, number: int) -> bool:
+        """Whether the page is what is left of the address of one that was given to the device."""
+        size = (1 << WRAP) // PAGE
+        above = {known // size * size for known in self._pages} - {0}
+        return number < size and any(number + each in self._pages for each in above)
 
     def _known(self, spans: Iterable[Span]) -> Iterable[_Page]:
         for span in spans:

@@ -117,6 +117,10 @@ class Session(ABC):
     def check_alive(self) -> None:
         """Raise `TargetDied`, with what is known about it, if the target is gone."""
 
+    def runs_on(self) -> bool:
+        """Whether a target that has stopped answering is known to be busy, without an end."""
+        return False
+
     def last_words(self) -> str:
         """Return what the target said last, if that is known, for a complaint about it."""
         return ""

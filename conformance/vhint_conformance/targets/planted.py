@@ -29,7 +29,7 @@ def known() -> dict[str, str]:
     mutants: list[Mutant | BusMutant | GuestMutant] = [*MUTANTS.values(), *BUS_MUTANTS.values()]
     mutants += GUEST_MUTANTS.values()
     return {f"{MUTANT}:{mutant.name}": mutant.summary for mutant in mutants} | {
-        sound.target: sound.summary for sound in SOUND.values() if sound.make_device
+        sound.target: sound.summary for sound in SOUND.values() if not sound.own_target
     }
 
 
@@ -57,6 +57,9 @@ def device(name: str) -> Target | None:
 def driver(name: str) -> DriverTarget | None:
     """Return the driver of that name, if there is one."""
     family, _, rest = name.partition(":")
+    sound = SOUND.get(rest)
+    if family != MUTANT and sound is not None and sound.mutation is not None:
+        return GuestTarget(name, sound.summary, sound.mutation, variants=RING_VARIANTS)
     if family != MUTANT or rest not in GUEST_MUTANTS:
         return None
     found = GUEST_MUTANTS[rest]

@@ -6,16 +6,20 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from vhint.transport.last_output import LastOutput
 from vhint.transport.leash import leashed
-from vhint_conformance.targets.process_group import end_group
+from vhint_conformance.targets.process_group import end_group, processor_time
 from vhint_conformance.verdict import TargetNotStarted
 
 LAST_BYTES = 2000
 LAST_LINES = 10
 """How much of what a program printed is shown when it dies."""
+
+LOOPING, LOOPING_WITHIN = 0.3, 10.0
+"""Seconds of processor time, within some seconds, that no answer takes."""
 
 GRACE = 0.5
 """Seconds in which a program that let go of its socket is expected to have ended."""
@@ -74,6 +78,18 @@ class Program:
     def printed(self) -> int:
         """How many bytes the program has printed."""
         return self._output.total
+
+    def runs_on(self, answered: Callable[[], bool]) -> bool:
+        """Whether the program works and works without an answer, as it does in an endless loop.
+
+        One that waits for its turn on a busy machine gets little done in the time, or answers.
+        """
+        begun, until = processor_time(self.pid), time.monotonic() + LOOPING_WITHIN
+        while time.monotonic() < until and not answered() and self._process.poll() is None:
+            if processor_time(self.pid) - begun >= LOOPING:
+                return not answered()
+            time.sleep(0.02)
+        return False
 
     def close(self) -> None:
         """Kill the program with its children; calling it twice is harmless."""

@@ -31,14 +31,23 @@ from vhint_conformance.targets.program import GRACE, Program
 from vhint_conformance.variants import RING_VARIANTS
 from vhint_conformance.verdict import TargetDied, TargetNotStarted
 
-LOW = Span(0, 8 << 20)
 HIGH = Span(1 << 32, 24 << 20)
-"""The two regions of guest memory.
+"""The region of guest memory in which all traffic is.
 
-All traffic is in the one above 4 GiB, which is not at the beginning of the shared file either; the
-one below is watched, for a device that drops the upper half of an address, or takes one region
-for the other.
+It is above 4 GiB, for a device that drops the upper half of an address.
 """
+
+NEXT, NEAR, MIDDLE = Span(4 << 20, 4 << 20), Span(0, 4 << 20), Span(1 << 28, 1 << 20)
+"""The regions that are left alone and watched.
+
+Two touch in the guest, and not in the file: a range may lie across them, and a device that takes
+the one for as long as the range is hits what comes after it in the file.  The first page of the
+third has a number that is one of the first region's when its bytes are turned.
+"""
+
+BYSTANDERS = (NEXT, NEAR, MIDDLE)
+REGIONS = (*BYSTANDERS, HIGH)
+"""In the order in which they lie in the file, where the last is not at the beginning either."""
 
 STARTUP = 30.0
 """Seconds in which a device must take a connection."""
@@ -169,7 +178,12 @@ class VhostUserSession(Session):
             death = program.death(GRACE if self.transport.has_hung_up() else 0)
             if death:
                 self.target.close()  # so that it is not the next case that tells of it
-                raise TargetDied(death)
+                raise TargetDied(death, ended=True)
+
+    def runs_on(self) -> bool:
+        """Whether the program that was started works without an end."""
+        program = self.target.program
+        return program is not None and program.runs_on(self.transport.has_more)
 
     def last_words(self) -> str:
         """Return what the program printed last."""
@@ -240,9 +254,9 @@ class VhostUserTarget(Target):
         return VhostUserSession(
             transport=front_end,
             limits=Limits(
-                ram=(LOW, HIGH),
+                ram=REGIONS,
                 usable=HIGH,
-                bystanders=(LOW,),
+                bystanders=BYSTANDERS,
                 queue_mode=self._settings.queue_mode,
             ),
             control=VhostUserControl(front_end, host),
@@ -275,7 +289,7 @@ class VhostUserTarget(Target):
 
     def _front_end(self, sock: socket.socket) -> FrontEnd:
         try:
-            memory = create_ram([LOW, HIGH])
+            memory = create_ram(REGIONS)
         except OSError:
             sock.close()
             raise

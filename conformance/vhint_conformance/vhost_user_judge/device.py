@@ -57,6 +57,7 @@ class WitnessDevice:
         self.sees_status = False
         self._calls: set[Queue] = set()
         self._config_changes = False
+        self._old: dict[int, Layout] = {}
 
     def new_judge(self, recorder: Recorder) -> JudgingDevice:
         """Put a fresh judging device in place, for a case of its own."""
@@ -85,6 +86,7 @@ class WitnessDevice:
 
     def begin_driver(self, features: Features) -> None:
         """Take the features of a driver that starts."""
+        self._forget_places()
         self.judge.forget_queues()
         if not self.sees_status:
             self.judge.status = DeviceStatus(0)
@@ -93,12 +95,15 @@ class WitnessDevice:
 
     def reset(self) -> None:
         """Forget the driver."""
+        self._forget_places()
         self.judge.finish_reset()
         self.judge.recorder.emit(ResetDone())
 
     def write_status(self, value: int) -> bool:
         """Take the device status; return whether the device was reset."""
         self.sees_status = True
+        if value == 0:
+            self._forget_places()
         self.judge.write_status(value)
         return value == 0
 
@@ -110,8 +115,21 @@ class WitnessDevice:
         """Take what the driver wrote."""
         self.judge.write_config(offset, data)
 
+    def _forget_places(self) -> None:
+        """Take where the rings lie for what an earlier life has left."""
+        self._old.update(self.judge.layouts)
+
+    def hear_of(self, index: int, layout: Layout) -> None:
+        """Take note of where a ring will lie, unless that is left from before a reset.
+
+        The peer keeps what a front end said last; a ring that lies there again shows as it starts.
+        """
+        if self._old.get(index) != layout:
+            self.place(index, layout)
+
     def place(self, index: int, layout: Layout) -> None:
         """Take note of where a ring lies, once."""
+        self._old.pop(index, None)
         if self.judge.layouts.get(index) != layout:
             self.judge.set_up_queue(index, layout)
 

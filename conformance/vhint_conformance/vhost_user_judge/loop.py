@@ -76,7 +76,7 @@ class FrontEnd:
         for ring in peer.rings:
             if ring.size and ring.address is not None:
                 with suppress(Refused):
-                    self.device.place(ring.index, peer.layout(ring))
+                    self.device.hear_of(ring.index, peer.layout(ring))
 
     def tell(self) -> None:
         """Tell the driver of used buffers and of a changed config space."""

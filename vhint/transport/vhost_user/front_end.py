@@ -101,6 +101,8 @@ class FrontEnd(Transport):
     Raises `TransportError` whenever the back end is gone, late, or does not speak the protocol.
     """
 
+    works_by_itself = True
+
     def __init__(
         self, sock: socket.socket, memory: GuestMemory, options: FrontEndOptions | None = None
     ) -> None:
@@ -333,6 +335,10 @@ class FrontEnd(Transport):
     def has_hung_up(self) -> bool:
         """Whether the back end has closed the connection."""
         return self._back_end.has_hung_up()
+
+    def has_more(self) -> bool:
+        """Whether the back end has said something that nobody has read yet."""
+        return self._back_end.has_more()
 
     def close(self) -> None:
         """Close the connection, all descriptors and the memory."""

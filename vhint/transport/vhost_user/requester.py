@@ -85,6 +85,13 @@ class Requester:
         except OSError:
             return True
 
+    def has_more(self) -> bool:
+        """Whether there are bytes of the back end's to read."""
+        try:
+            return bool(self._sock.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Close the socket."""
         self._sock.close()

@@ -6,12 +6,12 @@ import pytest
 
 from vhint.guest import Draft, requests
 from vhint.guest.driver import UNWRITTEN
-from vhint.spans import PAGE, block
+from vhint.spans import PAGE, Span, block
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench, Fate
 from vhint_conformance.case import Capability, case
-from vhint_conformance.cases.tools import need_untouched, not_silent, pfns
+from vhint_conformance.cases.tools import need_no_stray, need_untouched, not_silent, pfns
 from vhint_conformance.verdict import NotApplicable, fail
 
 ENTRY = 4
@@ -77,6 +77,45 @@ def test_pfn_unit(bench: Bench) -> None:
     (area,) = bench.blocks(1, order=4)
     first = area.start // PAGE
     bench.exchange(requests.inflate([first + 1, first + 3, first + 8]))
+    need_no_stray(bench, "balloon.device.pfn-unit")
+
+
+@case("balloon.device.pfn-unit", "balloon.device.inflate-containment", id="balloon.pfn-unit-low")
+def test_pfn_unit_low(bench: Bench) -> None:
+    """Near address 0 too a PFN is an address divided by 4096.
+
+    A multiple or a part of a small address is still in memory; of one above 4 GiB it seldom is.
+    """
+    low = [Span(*each) for each in bench.limits.bystanders if each[0] == 0]
+    if not low:
+        raise NotApplicable("the target has no memory at 0 that nothing else uses")
+    bench.start()
+    last = low[0].length // PAGE // 2
+    numbers = [16 << turn for turn in range(20) if 16 << turn < last]
+    bench.exchange(requests.inflate(numbers))
+    need_no_stray(bench, "balloon.device.pfn-unit")
+
+
+@case("balloon.device.inflate-containment", id="balloon.pfn-little-endian")
+def test_pfn_little_endian(bench: Bench) -> None:
+    """A PFN is little-endian: the page goes whose number it is, not that of its bytes turned."""
+    watched = [Span(*each) for each in bench.limits.bystanders]
+    numbers = [
+        number
+        for each in watched
+        for number in each.pages()
+        if any(other.covers(block(turned(number))) for other in watched)
+        and turned(number) != number
+    ][:1]
+    if not numbers:
+        raise NotApplicable("the target has no watched page whose number is one turned round too")
+    bench.start()
+    bench.exchange(requests.inflate(numbers))
+
+
+def turned(number: int) -> int:
+    """Return a PFN with its bytes in the other order."""
+    return int.from_bytes(number.to_bytes(ENTRY, "little"), "big")
 
 
 @case(
@@ -94,10 +133,12 @@ def test_wide_pfn(bench: Bench) -> None:
     wraps = [page for page in beyond if page >= ram]
     bench.send(raw(Queue.INFLATE, wraps))
     settle_fate(bench)
+    bench.transport.settle()
     bench.observe()
     never_given = [block(page) for pages in low.values() for page in pages]
     seen = "the pages whose numbers have the same lower bits discarded"
     need_untouched(bench, never_given, "balloon.device.pfn-address-width", seen)
+    need_no_stray(bench, "balloon.device.pfn-address-width")  # no page was given
 
 
 @pytest.mark.parametrize("pfn", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF], ids=hex)
@@ -105,6 +146,7 @@ def test_wide_pfn(bench: Bench) -> None:
 def test_outside_ram(bench: Bench, pfn: int) -> None:
     """A PFN outside RAM has no effect, and the pages beside it are treated as ever."""
     bench.start()
+    bench.stake = "balloon.device.inflate-ram-only"
     good = pfns(bench, 2)
     draft = requests.inflate(good)
     with_bad = Draft(
@@ -139,6 +181,7 @@ def test_trailing_bytes(bench: Bench, tail: int) -> None:
     draft = requests.inflate(pfns(bench, 2))
     longer = Draft(Queue.INFLATE, draft.readable + b"\1" * tail, blocks=draft.blocks)
     bench.exchange(longer, "balloon.device.trailing-bytes-ignored")
+    need_no_stray(bench, "balloon.device.trailing-bytes-ignored")
 
 
 @pytest.mark.parametrize("pieces", [(1,), (3, 4), (4, 4, 4), (1,) * 16], ids=str)

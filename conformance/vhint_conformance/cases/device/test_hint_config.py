@@ -24,6 +24,12 @@ def test_config(bench: Bench) -> None:
     """hint_max_count and hint_min_order can be read before FEATURES_OK and make sense."""
     limit, order = number(bench, "hint_max_count"), number(bench, "hint_min_order")
     bench.require(
+        limit > 0 or order > 0,
+        "hint.device.config-present",
+        expected="hint_max_count at offset 24, and hint_min_order",
+        seen="zeros",
+    )
+    bench.require(
         limit >= 1 and order <= MAX_ORDER,
         "hint.device.config-usable-limits",
         expected="hint_max_count at least 1, hint_min_order at most 40",

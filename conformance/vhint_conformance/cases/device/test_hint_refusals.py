@@ -14,7 +14,7 @@ from vhint.wire.blocks import MAX_ORDER, PFN_LIMIT
 from vhint.wire.features import Feature
 from vhint.wire.hint_ack import Status
 from vhint_conformance.bench import Bench
-from vhint_conformance.case import case
+from vhint_conformance.case import Capability, case
 from vhint_conformance.cases.hint_drafts import (
     BITMAP,
     FORMATS,
@@ -41,10 +41,17 @@ MALFORMED, UNSUPPORTED = Status.MALFORMED, Status.UNSUPPORTED
 def refuse(
     bench: Bench, draft: Draft, requirement: str, *allowed: Status, touched: str = ""
 ) -> None:
-    """Send a request that must be refused; fail unless it is, with nothing touched."""
+    """Send a request that must be refused; fail unless it is, with nothing touched.
+
+    Nor is anything touched by what comes next: a device might have kept what it had read.
+    """
+    bench.stake = requirement
     found = hint(bench, draft, refused_by=requirement)
     expect(bench, found, requirement, *allowed)
     untouched(bench, draft.blocks, touched or "hint.device.refusal-touches-nothing")
+    if draft.blocks:
+        hint(bench, draft_of(bench, "pfn", 1))
+        untouched(bench, draft.blocks, "hint.device.refusal-touches-nothing")
 
 
 @pytest.mark.parametrize("kind", [0, 3, 0x0100, 0x0101, 0xFFFF])
@@ -69,6 +76,31 @@ def test_not_negotiated(bench: Bench) -> None:
     bench.start(without=[Feature.HINTING_BITMAP])
     draft = draft_of(bench, "bitmap")
     refuse(bench, draft, "hint-bitmap.device.refuse-not-negotiated", UNSUPPORTED)
+
+
+@case(
+    "hint.device.refusal-before-inhibition",
+    "hint.device.refusal-touches-nothing",
+    id="hint.refusal-before-inhibition",
+    features=NEEDS,
+    capabilities=[Capability.INHIBITS_ROUNDS],
+)
+def test_refusal_before_inhibition(bench: Bench) -> None:
+    """A request with a fault is refused for that, whether or not the host could discard."""
+    bench.start()
+    bench.control.inhibit(True)
+    try:
+        sound = hint(bench, draft_of(bench, "pfn"))
+        if sound.status is not Status.INHIBITED:
+            raise NotApplicable(f"nothing inhibits the hinting queue: {sound.status.name}")
+        faulty = patched(draft_of(bench, "pfn"), 2, b"\1\0")
+        refuse(bench, faulty, "hint.device.refusal-before-inhibition", MALFORMED)
+        reserved = patched(draft_of(bench, "pfn"), hint_request.HEADER_SIZE + 12, b"\1")
+        refuse(bench, reserved, "hint.device.refusal-before-inhibition", MALFORMED)
+        unknown = patched(draft_of(bench, "pfn"), 0, b"\3\0")
+        refuse(bench, unknown, "hint.device.refusal-before-inhibition", UNSUPPORTED)
+    finally:
+        bench.control.inhibit(False)  # the device may live on
 
 
 @pytest.mark.parametrize("flags", [1, 0x8000, 0xFFFF])
@@ -123,7 +155,7 @@ def test_length(bench: Bench, form: str, change: int) -> None:
     )
 
 
-@pytest.mark.parametrize("order", [MAX_ORDER + 1, 63, 64, 0xFFFFFFFF])
+@pytest.mark.parametrize("order", [MAX_ORDER + 1, 63, 64, 0x100, 0x10000, 0xFFFFFFFF])
 @pytest.mark.parametrize("form", FORMATS)
 @case("hint.device.refuse-order-over-40", id="hint.refuse-order", features=NEEDS)
 def test_order(bench: Bench, form: str, order: int) -> None:
@@ -218,7 +250,9 @@ def with_bad_bit(bench: Bench, pfn: int, order: int) -> Draft:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("where", ["past-the-end", "across-the-end", "absent", "past-32-bits"])
+@pytest.mark.parametrize(
+    "where", ["past-the-end", "across-the-end", "absent", "past-32-bits", "of-32-bits"]
+)
 @case(
     "hint.device.refuse-outside-ram",
     "hint.device.validate-before-touch",
@@ -236,6 +270,7 @@ def test_outside_ram(bench: Bench, form: str, where: str) -> None:
         "past-the-end": (end, order),
         "across-the-end": (0, end.bit_length()),  # one block that reaches from 0 past the end
         "absent": (bench.limits.absent // PAGE, order),
+        "of-32-bits": (0, 32),  # as many pages as 32 bits count, which are 0, or 1
         # Its lower half is the number of a page that nobody names.
         "past-32-bits": (1 << 32 | bench.blocks(1, order)[0].start // PAGE, order),
     }[where]

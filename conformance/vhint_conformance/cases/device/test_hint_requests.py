@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.spans import PAGE, block, intersect
+from vhint.spans import PAGE, Span, block, intersect
 from vhint.wire import config
 from vhint.wire.bitmap import Bitmap
 from vhint.wire.hint_ack import Status
@@ -29,7 +29,8 @@ from vhint_conformance.cases.hint_drafts import (
     need_bitmap,
     nothing,
 )
-from vhint_conformance.cases.tools import number
+from vhint_conformance.cases.hinting import acknowledge
+from vhint_conformance.cases.tools import number, touching
 from vhint_conformance.verdict import NotApplicable
 
 
@@ -52,6 +53,55 @@ def test_sound(bench: Bench, form: str) -> None:
     for cookie in (1, 0xFFFFFFFFFFFFFFFF, 0x8000000000000001):
         found = hint(bench, draft_of(bench, form, cookie=cookie))
         expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@case("hint.device.no-refusal-without-cause", id="hint.cookie-zero", features=NEEDS)
+def test_cookie_zero(bench: Bench, form: str) -> None:
+    """A cookie of 0, which no driver should choose, is no fault of a request."""
+    bench.start()
+    found = hint(bench, draft_of(bench, form, cookie=0))
+    expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+
+
+@case(
+    "hint.device.no-refusal-without-cause",
+    "hint.device.containment",
+    id="hint.ends-of-ram",
+    features=NEEDS,
+)
+def test_ends_of_ram(bench: Bench) -> None:
+    """The first and the last block of every region are RAM like all others."""
+    bench.start()
+    size = PAGE << lowest(bench)
+    places = [
+        Span(start, size)
+        for region in (Span(*each) for each in bench.limits.bystanders)
+        for start in (region.start, region.end - size)
+    ]
+    places.append(Span(Span(*bench.limits.usable).end - size, size))
+    for cookie, place in enumerate(places, 1):
+        if place.start % size == 0:
+            found = hint(bench, requests.hint_blocks(cookie, entries([place])))
+            expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+
+
+@case(
+    "hint.device.no-refusal-without-cause",
+    "hint.device.containment",
+    id="hint.across-regions",
+    features=NEEDS,
+)
+def test_across_regions(bench: Bench) -> None:
+    """A block that lies across two regions of RAM that touch is a block like any other."""
+    first, second = touching(bench)
+    bench.start()
+    both = Span(first.start, first.length + second.length)
+    order = (both.length // PAGE).bit_length() - 1
+    if PAGE << order != both.length or both.start % both.length or order < lowest(bench):
+        raise NotApplicable("no block is as large as the regions that touch")
+    found = hint(bench, requests.hint_blocks(5, entries([both])))
+    expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 64, 255])
@@ -244,6 +294,19 @@ def test_overlap(bench: Bench) -> None:
         raise NotApplicable("a request names one block at most")
     draft = requests.hint_blocks(2, overlapping[:limit])
     expect(bench, hint(bench, draft), "hint.device.overlap-union", *ACCEPTED)
+    same = [(first, order)] * 2
+    answer = bench.exchange(requests.hint_blocks(3, same), reuse=False)
+    found = acknowledge(bench, answer)
+    expect(bench, found, "hint.device.overlap-union", *ACCEPTED)
+    told = {found.results[n] for n in range(found.results.count)} if found.results else set()
+    gone = intersect(bench.memory.known_holes, [Span(first * PAGE, PAGE << order)])
+    bench.require(
+        told != {False, True} or not gone,
+        "hint.device.overlap-union",
+        expected="one answer for one block that is named twice",
+        seen="accepted once and refused once, and discarded",
+        where=str(gone[0]) if gone else "",
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -52,8 +52,8 @@ def test_harmless(bench: Bench, kind: str) -> None:
 def test_answered(bench: Bench, kind: str) -> None:
     """A malformed chain is used, or a reset is asked for; it is not met with silence."""
     bench.start()
+    slug = bench.stake = f"ring.device.malformed-{MALFORMED[kind][1]}-answered"
     offer(bench, kind)
-    slug = f"ring.device.malformed-{MALFORMED[kind][1]}-answered"
     if MALFORMED[kind][1] == "head" and bench.fate(INFLATE) is Fate.SILENCE:
         bench.send(requests.inflate(pfns(bench, 1)))
         if not bench.waits(INFLATE):

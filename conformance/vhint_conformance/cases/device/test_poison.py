@@ -17,8 +17,12 @@ from vhint_conformance.cases.hint_drafts import (
     ACCEPTED,
     FORMATS,
     draft_of,
+    entries,
     expect,
+    fitting,
     hint,
+    largest,
+    lowest,
     nothing,
     patched,
 )
@@ -28,8 +32,9 @@ from vhint_conformance.variants import NO_RINGS
 from vhint_conformance.verdict import NotApplicable
 
 VALUE = 0xAAAAAAAA
-VALUES = (VALUE, 0x5A000000, 1)
-"""Values that are not 0, though most of their bytes are."""
+VALUES = (VALUE, 0x12345678, 0x5A000000, 1)
+"""What free pages may hold: the same byte throughout, a pattern of four, mostly zeros."""
+
 NEEDS = [Feature.PAGE_POISON]
 
 
@@ -85,9 +90,12 @@ def test_nonzero(bench: Bench) -> None:
     """Reported pages go on reading as a poison value that is not 0."""
     for value in VALUES:
         bench.start(poison=value)
-        blocks = bench.blocks(4)
+        blocks = (*bench.blocks(3), *bench.blocks(1, order=3))
         poison(bench, blocks, value)
         bench.exchange(requests.report(blocks), reuse=False)
+        bench.transport.settle()
+        for block in blocks:
+            expect_poison(bench, block, value, "reporting.device.poison-preserved")
         bench.reset()
 
 
@@ -164,15 +172,9 @@ def test_hint(bench: Bench, form: str) -> None:
         found = acknowledge(bench, bench.exchange(draft, reuse=False))
         bench.observations["status"] = found.status.name
         expect(bench, found, "hint.device.poison-inhibited", *ACCEPTED)
+        bench.transport.settle()
         for block in draft.blocks:
-            held = bench.memory.peek(block)
-            bench.require(
-                held == value.to_bytes(4, "little") * (block.length // 4),
-                "hint.device.poison-preserved",
-                expected=f"poison_val {value:#x} throughout",
-                seen=held[:16].hex(),
-                where=str(block),
-            )
+            expect_poison(bench, block, value, "hint.device.poison-preserved")
         bench.reset()
 
 
@@ -232,3 +234,47 @@ def permit(bench: Bench, by: str) -> None:
     """Let the host tolerate discards again: the device may live on."""
     if by == "host":
         bench.control.inhibit(False)
+
+
+@case(
+    "hint.device.poison-preserved",
+    "hint.device.poison-inhibited",
+    id="hint.poison-orders",
+    features=[*NEEDS, Feature.HINTING],
+)
+def test_orders(bench: Bench) -> None:
+    """Blocks of several orders read as the poison value from their first word to their last."""
+    allowed = (Status.OK, Status.PARTIAL, Status.INHIBITED)
+    for value in VALUES:
+        bench.start(poison=value)
+        order = lowest(bench)
+        blocks = (*bench.blocks(fitting(bench, 3), order), *bench.blocks(1, order + 2))
+        blocks = blocks[-largest(bench) :]
+        poison(bench, blocks, value)
+        answer = bench.exchange(requests.hint_blocks(9, entries(blocks)), reuse=False)
+        found = acknowledge(bench, answer)
+        bench.observations["status"] = found.status.name
+        bench.require(
+            found.status in allowed,
+            "hint.device.poison-inhibited",
+            expected="OK, PARTIAL or INHIBITED",
+            seen=found.status.name,
+        )
+        bench.transport.settle()
+        for block in blocks:
+            expect_poison(bench, block, value, "hint.device.poison-preserved")
+        bench.reset()
+
+
+def expect_poison(bench: Bench, block: Span, value: int, requirement: str) -> None:
+    """Fail unless a block reads as a poison value from its first word to its last."""
+    held = bench.memory.peek(block)
+    wanted = value.to_bytes(4, "little") * (block.length // 4)
+    wrong = next((at for at in range(0, block.length, 4) if held[at : at + 4] != wanted[:4]), 0)
+    bench.require(
+        held == wanted,
+        requirement,
+        expected=f"poison_val {value:#x} throughout",
+        seen=held[wrong : wrong + 16].hex(),
+        where=f"{block}, from byte {wrong} on",
+    )

@@ -10,7 +10,14 @@ from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench, Fate
 from vhint_conformance.case import case
-from vhint_conformance.cases.tools import need_untouched, not_silent
+from vhint_conformance.cases.tools import (
+    before_a_gap,
+    need_no_stray,
+    need_untouched,
+    not_silent,
+    touching,
+)
+from vhint_conformance.verdict import NotApplicable
 
 NEEDS = [Feature.PAGE_REPORTING]
 
@@ -202,6 +209,28 @@ def test_unaligned(bench: Bench, offset: int, length: int) -> None:
     )
 
 
+@case("reporting.device.round-inward", id="reporting.halves-of-a-page", features=NEEDS)
+def test_halves(bench: Bench) -> None:
+    """Two ranges that meet inside a host page are no whole page together."""
+    bench.start()
+    if longest(bench, 2) < 2:
+        raise NotApplicable("the queue is too short for two ranges")
+    page = bench.area(bench.limits.host_page, bench.limits.host_page)
+    half = Span(page.start, page.length // 2)
+    halves = (half, Span(half.end, page.length - half.length))
+    bench.exchange(requests.report(halves), reuse=False)
+    bench.transport.settle()
+    bench.observe()
+    gone = intersect(bench.memory.holes(), [page])
+    bench.require(
+        not gone,
+        "reporting.device.round-inward",
+        expected="a host page that no range fills to be left as it was",
+        seen="discarded",
+        where=str(page),
+    )
+
+
 @case("reporting.device.readable-buffer-untouched", id="reporting.readable-buffer", features=NEEDS)
 def test_readable(bench: Bench) -> None:
     """A device-readable buffer on the reporting queue is not discarded."""
@@ -220,11 +249,13 @@ def test_readable(bench: Bench) -> None:
     need_untouched(bench, blocks, "reporting.device.readable-buffer-untouched", seen)
 
 
-OUTSIDE = ("past the end", "across the end", "absent")
+OUTSIDE = ("past the end", "across the end", "into a gap", "absent")
 
 
 def outside(bench: Bench, kind: str) -> Span:
     """Return a range that is not, or not all, RAM."""
+    if kind == "into a gap":
+        return Span(before_a_gap(bench).end - 4 * PAGE, 8 * PAGE)
     end = max(start + length for start, length in bench.limits.ram)
     return {
         "past the end": Span(end, PAGE),
@@ -245,11 +276,29 @@ def test_outside_ram(bench: Bench, kind: str) -> None:
     bench.start()
     good = bench.blocks(1)
     bad = outside(bench, kind)
+    bench.stake = "reporting.device.ram-only"
     bench.send(Draft(Queue.REPORTING, blocks=(*good, bad), pages_are_buffers=True))
     bench.observations["fate"] = bench.fate(Queue.REPORTING)
+    need_no_stray(bench, "reporting.device.ram-only")
     bench.reset()
     bench.start()
     bench.exchange(requests.report(good), "ring.device.recovers-by-reset")
+
+
+@case(
+    "reporting.device.containment",
+    "reporting.device.use-every-buffer",
+    id="reporting.across-regions",
+    features=NEEDS,
+)
+def test_across_regions(bench: Bench) -> None:
+    """A range that lies across two regions of RAM that touch is a range like any other."""
+    first, _ = touching(bench)
+    bench.start()
+    bench.exchange(
+        requests.report([Span(first.end - 8 * PAGE, 16 * PAGE)]),
+        "reporting.device.use-every-buffer",
+    )
 
 
 @pytest.mark.parametrize("kind", OUTSIDE, ids=lambda kind: kind.replace(" ", "-"))
@@ -262,6 +311,7 @@ def test_outside_ram(bench: Bench, kind: str) -> None:
 def test_bad_range_answered(bench: Bench, kind: str) -> None:
     """A range outside RAM is used or a reset asked for; if it is used, later reports are too."""
     bench.start()
+    bench.stake = "reporting.device.bad-range-answered"
     bench.send(Draft(Queue.REPORTING, blocks=(outside(bench, kind),), pages_are_buffers=True))
     if not_silent(bench, Queue.REPORTING, "reporting.device.bad-range-answered") is Fate.USED:
         bench.answer(Queue.REPORTING, reuse=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vhint.guest import Draft, requests
-from vhint.spans import block
+from vhint.spans import Span, block
 from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint.wire.vring import Descriptor, DescriptorFlag
@@ -16,6 +16,7 @@ from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.raw import put_chain
 from vhint_conformance.cases.tools import need_untouched, pfns
 from vhint_conformance.variants import Rings
+from vhint_conformance.verdict import NotApplicable
 
 INFLATE = Queue.INFLATE
 
@@ -172,6 +173,26 @@ def test_wide_address(bench: Bench) -> None:
         need_untouched(bench, draft.blocks, "ring.device.address-64-bit", seen)
         bench.reset()
     bench.observations["fates"] = fates
+
+
+@case("ring.device.address-64-bit", id="ring.address-above-4g")
+def test_high_address(bench: Bench) -> None:
+    """A buffer above 4 GiB is not taken for the one whose address has the same lower 32 bits."""
+    driver = bench.start()
+    named, decoy = requests.inflate(pfns(bench, 4)), requests.inflate(pfns(bench, 4))
+    (place,) = driver.place(named.readable)
+    low = place.start % (1 << 32)
+    watched = [Span(*each) for each in bench.limits.bystanders]
+    if low == place.start or not any(each.covers(Span(low, place.length)) for each in watched):
+        raise NotApplicable("the target has no watched memory below and above 4 GiB")
+    bench.memory.write(low, decoy.readable)
+    head = put_chain(driver.rings[INFLATE], Descriptor(place.start, place.length))
+    driver.note(named, head, (place,), ())
+    bench.memory.release(named.blocks)
+    bench.publish(INFLATE)
+    bench.answer(INFLATE)
+    seen = "the pages that the buffer 4 GiB lower names discarded"
+    need_untouched(bench, decoy.blocks, "ring.device.address-64-bit", seen)
 
 
 @case(

@@ -15,7 +15,7 @@ from vhint_conformance.case import case
 from vhint_conformance.cases.hint_drafts import ACCEPTED, draft_of
 from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.raw import put_chain, table_bytes
-from vhint_conformance.cases.tools import need_untouched, pfns
+from vhint_conformance.cases.tools import as_effective, need_untouched, pfns
 from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import NotApplicable
 
@@ -34,13 +34,14 @@ def test_indirect(bench: Bench, count: int) -> None:
     """A chain in an indirect table is processed like any other."""
     driver = bench.start()
     count = min(count, driver.rings[INFLATE].layout.size)
-    draft = requests.inflate(pfns(bench, count))
-    bench.exchange(
-        draft,
-        "ring.device.indirect-supported-when-negotiated",
-        indirect=True,
-        readable_pieces=(4,) * (count - 1),
-    )
+    slug = "ring.device.indirect-supported-when-negotiated"
+    with as_effective(bench, count, slug):
+        bench.exchange(
+            requests.inflate(pfns(bench, count)),
+            slug,
+            indirect=True,
+            readable_pieces=(4,) * (count - 1),
+        )
 
 
 @case(
@@ -55,27 +56,25 @@ def test_indirect_after_direct(bench: Bench) -> None:
     bench.need_entries(INFLATE, 2)
     # A device that takes the table itself for PFNs finds the buffer's length, 600, among them:
     # a page that is RAM and that nobody named.
-    draft = requests.inflate(pfns(bench, 152))
-    first, second = driver.place(draft.readable, (8,))
-    table = table_of(bench, [second])
-    head = put_chain(
-        ring,
-        Descriptor(first.start, first.length, DescriptorFlag.NEXT, 1),
-        Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0),
-    )
-    driver.note(draft, head, (first, second), ())
-    bench.memory.release(draft.blocks)
-    bench.publish(INFLATE)
-    bench.answer(INFLATE, "ring.device.indirect-after-direct")
+    pages, slug = 152, "ring.device.indirect-after-direct"
+    with as_effective(bench, pages, slug):
+        draft = requests.inflate(pfns(bench, pages))
+        first, second = driver.place(draft.readable, (8,))
+        table = table_of(bench, [second])
+        head = put_chain(
+            ring,
+            Descriptor(first.start, first.length, DescriptorFlag.NEXT, 1),
+            Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0),
+        )
+        exchange_raw(bench, draft, head, (first, second), slug)
     stray = [span for span in bench.stray_discards() if span.overlaps(block(second.length))]
     bench.require(
         not stray,
-        "ring.device.indirect-after-direct",
+        slug,
         expected="the indirect table to be read as descriptors",
         seen="the table itself taken for page numbers",
         where=str(block(second.length)),
     )
-    bench.observations["discarded_pages"] = bench.effectiveness["discarded_pages"]
 
 
 @case(
@@ -121,14 +120,16 @@ def test_hint_after_direct(bench: Bench) -> None:
 def test_indirect_write_flag(bench: Bench) -> None:
     """The WRITE flag of the descriptor that refers to the table means nothing."""
     driver = bench.start()
-    draft = requests.inflate(pfns(bench, 2))
-    buffers = driver.place(draft.readable)
-    table = table_of(bench, list(buffers))
     ring = driver.rings[INFLATE]
     flags = DescriptorFlag.INDIRECT | DescriptorFlag.WRITE
     place = min(5, ring.layout.size - 1)
-    head = put_chain(ring, Descriptor(table.start, table.length, flags, 0), at=[place])
-    exchange_raw(bench, draft, head, buffers, "ring.device.indirect-write-flag-ignored")
+    slug = "ring.device.indirect-write-flag-ignored"
+    with as_effective(bench, 2, slug):
+        draft = requests.inflate(pfns(bench, 2))
+        buffers = driver.place(draft.readable)
+        table = table_of(bench, list(buffers))
+        head = put_chain(ring, Descriptor(table.start, table.length, flags, 0), at=[place])
+        exchange_raw(bench, draft, head, buffers, slug)
 
 
 @case(
@@ -141,23 +142,23 @@ def test_indirect_shuffled(bench: Bench) -> None:
     """The entries of an indirect table follow one another by their next fields alone."""
     driver = bench.start()
     slug = "ring.device.indirect-supported-when-negotiated"
-    draft, decoy = requests.inflate(pfns(bench, 3)), requests.inflate(pfns(bench, 1))
-    (stray,) = driver.place(decoy.readable)
-    buffers = driver.place(draft.readable, (4, 4))
     ring = driver.rings[INFLATE]
-    if ring.layout.size < len(buffers):
+    if ring.layout.size < 3:
         raise NotApplicable("the queue is too small for a chain of three")
-    # Entry 0, then 3, then 2; nothing leads to entry 1.
-    entries = [
-        Descriptor(*buffers[0], DescriptorFlag.NEXT, 3),
-        Descriptor(*stray),
-        Descriptor(*buffers[2]),
-        Descriptor(*buffers[1], DescriptorFlag.NEXT, 2),
-    ]
-    (table,) = driver.place(table_bytes(ring, *entries))
-    head = put_chain(ring, Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0))
-    exchange_raw(bench, draft, head, buffers, slug)
-    bench.observe()
+    with as_effective(bench, 3, slug):
+        draft, decoy = requests.inflate(pfns(bench, 3)), requests.inflate(pfns(bench, 1))
+        (stray,) = driver.place(decoy.readable)
+        buffers = driver.place(draft.readable, (4, 4))
+        # Entry 0, then 3, then 2; nothing leads to entry 1.
+        entries = [
+            Descriptor(*buffers[0], DescriptorFlag.NEXT, 3),
+            Descriptor(*stray),
+            Descriptor(*buffers[2]),
+            Descriptor(*buffers[1], DescriptorFlag.NEXT, 2),
+        ]
+        (table,) = driver.place(table_bytes(ring, *entries))
+        head = put_chain(ring, Descriptor(table.start, table.length, DescriptorFlag.INDIRECT, 0))
+        exchange_raw(bench, draft, head, buffers, slug)
     need_untouched(bench, decoy.blocks, slug, "an entry followed that no next field leads to")
 
 

@@ -10,7 +10,7 @@ from vhint.wire.queues import Queue
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.bench import DEFAULT, Bench
 from vhint_conformance.case import Capability, case
-from vhint_conformance.cases.tools import number, pfns, write_number
+from vhint_conformance.cases.tools import expect_number, number, pfns, write_number
 from vhint_conformance.oracle.features import OFFER_RULES
 from vhint_conformance.variants import NO_RINGS
 
@@ -227,13 +227,7 @@ def test_config_before_features_ok(bench: Bench) -> None:
     """num_pages can be read, as a little-endian number, before FEATURES_OK."""
     bench.control.set_balloon_size(0x0102)
     bench.transport.settle()
-    found = number(bench, "num_pages")
-    bench.require(
-        found == 0x0102,
-        "virtio.device.config-before-features-ok",
-        expected="num_pages 0x102, as the host set it",
-        seen=f"{found:#x}",
-    )
+    expect_number(bench, "num_pages", 0x0102, "virtio.device.config-before-features-ok")
 
 
 @case(
@@ -262,12 +256,7 @@ def test_config_change(bench: Bench) -> None:
             seen="none",
             where=f"num_pages to become {pages}",
         )
-        bench.require(
-            number(bench, "num_pages") == pages,
-            "balloon.device.config-target-readable",
-            expected=f"num_pages {pages}",
-            seen=str(number(bench, "num_pages")),
-        )
+        expect_number(bench, "num_pages", pages, "balloon.device.config-target-readable")
 
 
 @case("virtio.device.double-activation-survived", id="virtio.double-activation")

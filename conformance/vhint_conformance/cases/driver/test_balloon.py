@@ -65,6 +65,7 @@ def test_grows_and_shrinks(bench: DriverBench, pages: int) -> None:
 
 def check_actual(bench: DriverBench) -> None:
     """Fail unless `actual` says what is in a balloon that is at rest."""
+    bench.stop_if_broken()
     balloon = bench.balloon
     if not balloon.quiet or balloon.size == (balloon.actual or 0):
         return

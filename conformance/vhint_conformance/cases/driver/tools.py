@@ -87,6 +87,7 @@ def need_balloon(bench: DriverBench, pages: int, requirement: str = DEMAND) -> N
     (balloon.driver.may-inflate-beyond-need, may-deflate-above-target).
     """
     bench.run(lambda: bench.balloon.size >= pages)
+    bench.stop_if_broken()  # what was wrong with a request says more than what came of it
     size = bench.balloon.size
     if size < pages and requirement == DEMAND:
         bench.check_kicks()

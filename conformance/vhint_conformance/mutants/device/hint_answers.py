@@ -74,6 +74,16 @@ def no_cookie(answer: bytes, _: bytes) -> bytes:
     return bytes(8) + answer[8:]
 
 
+def twin_refused(answer: bytes, request: bytes) -> bytes:
+    """Accept a block once that a request names twice in a row, and refuse it the second time."""
+    first, second = request[16:28], request[32:44]
+    if _bitmap(request) or not _accepted(answer) or _count(request) < 2 or first != second:
+        return answer
+    processed = int.from_bytes(answer[12:16], "little") - 1
+    bits = bytes([answer[HEAD] & ~2]) + answer[HEAD + 1 :]
+    return _with(answer[:HEAD], status=Status.PARTIAL, processed=processed) + bits
+
+
 def half_cookie(answer: bytes, _: bytes) -> bytes:
     """Keep 32 bits of the cookie."""
     return answer[:4] + bytes(4) + answer[8:]
@@ -316,6 +326,12 @@ MUTANTS = (
         ("hint.device.cookie-echo",),
         half_cookie,
         ("N4",),
+    ),
+    _mutant(
+        "twin-refused",
+        "discards a block that a request names twice, and says that it refused it the second time",
+        ("hint.device.overlap-union",),
+        twin_refused,
     ),
     _mutant(
         "cookie-big-endian",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vhint.host.hinting import Hinting, Refusal
-from vhint.spans import Span
+from vhint.spans import PAGE, Span
 from vhint.wire import hint_request
 from vhint.wire.hint_ack import Status
 from vhint.wire.hint_request import BitmapRequest, PfnRequest, RequestHeader, RequestType
@@ -88,7 +88,53 @@ class ClearBitsJudged(Hinting):
         return super()._named(request)
 
 
+class CookieZeroRefused(Hinting):
+    """Refuses a request whose cookie is 0."""
+
+    def _validated(self, header: RequestHeader, data: bytes) -> Request:
+        if not header.cookie:
+            raise Refusal(Status.MALFORMED)
+        return super()._validated(header, data)
+
+
+class LastPageMissing(Hinting):
+    """Takes RAM to end one page early."""
+
+    def _named(self, request: Request) -> Iterable[Span]:
+        for span in super()._named(request):
+            if not self.context.memory.contains(Span(span.start, span.length + PAGE)):
+                raise Refusal(Status.MALFORMED)
+            yield span
+
+
+class InhibitedFirst(Hinting):
+    """Answers INHIBITED whatever the request, while discards are inhibited."""
+
+    def _validated(self, header: RequestHeader, data: bytes) -> Request:
+        if self.context.inhibited:
+            raise Refusal(Status.INHIBITED)
+        return super()._validated(header, data)
+
+
 MUTANTS: tuple[Mutant, ...] = (
+    _mutant(
+        "cookie-zero-refused",
+        "refuses a request whose cookie is 0",
+        ("hint.device.no-refusal-without-cause",),
+        CookieZeroRefused,
+    ),
+    _mutant(
+        "last-page-refused",
+        "takes RAM to end one page early",
+        ("hint.device.no-refusal-without-cause",),
+        LastPageMissing,
+    ),
+    _mutant(
+        "inhibited-first",
+        "answers INHIBITED before it has looked for faults",
+        ("hint.device.refusal-before-inhibition",),
+        InhibitedFirst,
+    ),
     _mutant(
         "limit-ignored",
         "takes requests of any count",

@@ -352,9 +352,11 @@ class PositionsSurvive(Device):
         super()._reset()
 
 
-def _packed(name: str, summary: str, violates: tuple[str, ...], make: DeviceFactory) -> Mutant:
+def _packed(
+    name: str, summary: str, violates: tuple[str, ...], make: DeviceFactory, machine: str = ""
+) -> Mutant:
     slugs = tuple(f"ring.device.packed-{slug}" if "." not in slug else slug for slug in violates)
-    return Mutant(name, summary, slugs, make, rings=(Rings.PACKED,))
+    return Mutant(name, summary, slugs, make, machine=machine, rings=(Rings.PACKED,))
 
 
 class IdOfFirst(PackedDeviceQueue):
@@ -415,7 +417,7 @@ MUTANTS = (
     _packed("packed-used-for-each-slot", "writes a used descriptor for each descriptor of a list",
             ("one-used-per-list", "use-once", "list-skipped"), with_packed(UsesEachSlot)),
     _packed("packed-one-slot-on", "goes one slot on after a list, however long it was",
-            ("list-skipped",), with_packed(OneSlotOn)),
+            ("list-skipped",), with_packed(OneSlotOn), "PackedRings"),
     _packed("packed-used-twice", "uses every eighth list a second time",
             ("use-once",), with_packed(UsesTwice)),
     _packed("packed-length-of-readable", "counts what it has read into the used length",
@@ -429,7 +431,7 @@ MUTANTS = (
     _packed("packed-event-cleared", "clears the driver's event when it has notified",
             ("driver-area-never-written",), with_packed(ClearsEvent)),
     _packed("packed-flags-first", "shows a used descriptor before its length and id are there",
-            ("fields-before-flags", "used-id", "use-once"), with_packed(FlagsFirst)),
+            ("fields-before-flags", "used-id", "use-once"), with_packed(FlagsFirst), "PackedRings"),
     _packed("packed-length-late", "corrects the length of a descriptor that it has used",
             ("fields-before-flags", "no-change-after-used"), with_packed(LengthLate)),
     _packed("packed-clears-ahead", "writes to the slot after the last that is available",

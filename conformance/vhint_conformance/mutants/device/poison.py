@@ -10,7 +10,7 @@ from vhint.host.balloon import PartialPages
 from vhint.host.hinting import Hinting, Refusal
 from vhint.host.reporting import Reporting
 from vhint.ring import Chain
-from vhint.spans import Span
+from vhint.spans import PAGE, Span
 from vhint.wire import config, hint_request
 from vhint.wire.hint_ack import Status
 from vhint.wire.hint_request import BitmapRequest, PfnRequest, RequestHeader
@@ -45,6 +45,38 @@ class FillsWithByte(Reporting):
         value = (self.context.config.poison_val or 0) & 0xFF
         for span in chain.writable:
             self.context.memory.write(span.start, bytes([value ^ 0x55]) * span.length)
+        return 0
+
+
+class FillsFirstPage(Reporting):
+    """Discards reported ranges, and fills the first page of each with poison_val."""
+
+    def handle(self, chain: Chain) -> Generator[None, None, int]:
+        """Fill them, if there is a poison."""
+        yield
+        self.context.discard(chain.writable)
+        if self.context.keeps_poison:
+            value = (self.context.config.poison_val or 0).to_bytes(4, "little")
+            for span in chain.writable:
+                first = Span(span.start, min(span.length, PAGE))
+                if self.context.memory.contains(first):
+                    self.context.memory.write(first.start, value * (first.length // 4))
+        return 0
+
+
+class FillsWithLowByte(Reporting):
+    """Fills reported pages with four times the lowest byte of poison_val."""
+
+    def handle(self, chain: Chain) -> Generator[None, None, int]:
+        """Fill them, if there is a poison."""
+        yield
+        if not self.context.keeps_poison:
+            self.context.discard(chain.writable)
+            return 0
+        value = (self.context.config.poison_val or 0) & 0xFF
+        for span in chain.writable:
+            if self.context.memory.contains(span):
+                self.context.memory.write(span.start, bytes([value]) * span.length)
         return 0
 
 
@@ -187,6 +219,18 @@ MUTANTS = (
         (KEEPS,),
         serving(Queue.REPORTING, FillsWithByte),
         bugs=("L1",),
+    ),
+    Mutant(
+        "report-fills-first-page",
+        "fills the first page of each reported range with poison_val, and leaves the rest zeros",
+        (KEEPS,),
+        serving(Queue.REPORTING, FillsFirstPage),
+    ),
+    Mutant(
+        "report-fills-with-low-byte",
+        "fills reported pages with the lowest byte of poison_val",
+        (KEEPS,),
+        serving(Queue.REPORTING, FillsWithLowByte),
     ),
     Mutant(
         "hint-loses-poison",

@@ -8,7 +8,7 @@ from vhint.host import Device, Discarded, PunchHoles
 from vhint.host.reporting import Reporting
 from vhint.host.work import Line
 from vhint.ring import Chain, GuestMemory
-from vhint.spans import PAGE, Span
+from vhint.spans import PAGE, Span, merge
 from vhint.wire.queues import Queue
 from vhint_conformance.mutants.base import Mutant, serving
 
@@ -88,6 +88,17 @@ class Outward(Reporting):
             whole = Span(start, -(-span.end // PAGE) * PAGE - start)
             if span.length and self.context.memory.contains(whole):
                 self.context.discard([whole])
+        return 0
+
+
+class JoinsHalves(Reporting):
+    """Puts ranges together that meet, and then rounds inward."""
+
+    def handle(self, chain: Chain) -> Generator[None, None, int]:
+        """Join first."""
+        yield
+        if not self.context.keeps_poison:
+            self.context.discard(merge(chain.writable))
         return 0
 
 
@@ -279,6 +290,12 @@ MUTANTS = (
         ("reporting.device.round-inward", CONTAINMENT),
         serving(Queue.REPORTING, Outward),
         bugs=("H12", "Q1"),
+    ),
+    Mutant(
+        "report-joins-halves",
+        "puts ranges together that meet inside a page, and discards it",
+        ("reporting.device.round-inward", CONTAINMENT),
+        serving(Queue.REPORTING, JoinsHalves),
     ),
     Mutant(
         "report-start-rounded-down",

@@ -126,6 +126,32 @@ class ObeysIndirectWrite(SplitDeviceQueue):
         return super()._walk(head)
 
 
+class PassesOverMixed(SplitDeviceQueue):
+    """Uses a chain in which an indirect table follows other buffers, and takes none of it."""
+
+    def _walk(self, head: int) -> Chain:
+        chain = super()._walk(head)
+        _, _, flags, after = self._descriptors(self.layout.descriptor_span, head, 1)[0]
+        if not flags & DescriptorFlag.NEXT:
+            return chain
+        _, _, flags, _ = self._descriptors(self.layout.descriptor_span, after, 1)[0]
+        return _empty(chain) if flags & DescriptorFlag.INDIRECT else chain
+
+
+class PassesOverWritable(SplitDeviceQueue):
+    """Uses a chain whose indirect table is marked device-writable, and takes none of it."""
+
+    def _walk(self, head: int) -> Chain:
+        chain = super()._walk(head)
+        _, _, flags, _ = self._descriptors(self.layout.descriptor_span, head, 1)[0]
+        both = DescriptorFlag.INDIRECT | DescriptorFlag.WRITE
+        return _empty(chain) if flags & both == both else chain
+
+
+def _empty(chain: Chain) -> Chain:
+    return replace(chain, readable=(), writable=())
+
+
 class IndirectInOrder(SplitDeviceQueue):
     """Walks an indirect table entry after entry and ignores its next fields."""
 
@@ -187,6 +213,28 @@ class AvailableWrapsEarly(SplitDeviceQueue):
         chain = super().pop()
         self._next_available &= 0x7FFF
         return chain
+
+
+class UsedSaturates(SplitDeviceQueue):
+    """Counts the used index no further than 65535."""
+
+    def push(self, head: int, length: int) -> None:
+        """Use a chain; the last index is written again and again."""
+        last = self._used_index == 0xFFFF
+        super().push(head, length)
+        if last:
+            self._used_index = 0xFFFF
+            self.memory.store16(self.layout.used_index_at, 0xFFFF)
+
+
+class SaturatesElsewhere(Device):
+    """Goes on past 65535 on the deflate queue, and on no other."""
+
+    def _start(self, only: int | None = None) -> None:
+        super()._start(only)
+        for name, line in self.lines.items():
+            if name is not Queue.DEFLATE and isinstance(line.ring, SplitDeviceQueue):
+                line.ring.__class__ = UsedSaturates
 
 
 class AvailableBySize(SplitDeviceQueue):
@@ -287,6 +335,18 @@ MUTANTS = (
         with_ring(ObeysIndirectWrite),
     ),
     Mutant(
+        "indirect-after-direct-passed-over",
+        "uses a chain in which an indirect table follows other buffers, and takes none of it",
+        ("ring.device.indirect-after-direct",),
+        with_ring(PassesOverMixed),
+    ),
+    Mutant(
+        "indirect-write-flag-passed-over",
+        "uses a chain whose indirect table is marked device-writable, and takes none of it",
+        ("ring.device.indirect-write-flag-ignored",),
+        with_ring(PassesOverWritable),
+    ),
+    Mutant(
         "indirect-next-ignored",
         "walks an indirect table in the order of its entries and ignores their next fields",
         ("ring.device.indirect-supported-when-negotiated",),
@@ -321,6 +381,12 @@ MUTANTS = (
         "keeps its place in the available ring in 15 bits",
         ("ring.device.idx-wrap",),
         with_ring(AvailableWrapsEarly),
+    ),
+    Mutant(
+        "used-index-saturates",
+        "counts the used index of all queues but deflate no further than 65535",
+        ("ring.device.idx-wrap",),
+        lambda memory: SaturatesElsewhere(memory),
     ),
     Mutant(
         "available-index-modulo-size",

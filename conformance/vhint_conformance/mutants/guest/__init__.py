@@ -14,6 +14,7 @@ from vhint_conformance.mutants.guest import (
     reporting,
     requests,
     rounds,
+    seldom,
 )
 from vhint_conformance.mutants.guest.base import GuestMutant
 
@@ -27,6 +28,7 @@ GROUPS: Mapping[str, tuple[GuestMutant, ...]] = {
     "bytes of requests": requests.MUTANTS,
     "queues and statistics": queues.MUTANTS,
     "packed queues": packed_rings.MUTANTS,
+    "what shows seldom": seldom.MUTANTS,
 }
 """Guest mutants by subject."""
 

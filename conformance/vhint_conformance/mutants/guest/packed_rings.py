@@ -248,10 +248,12 @@ class StrayIdTaken(PackedDriverQueue):
         return Completion(first, found.length, True)
 
 
-def _packed(name: str, summary: str, violates: tuple[str, ...], how: Mutation) -> GuestMutant:
+def _packed(
+    name: str, summary: str, violates: tuple[str, ...], how: Mutation, machine: str = ""
+) -> GuestMutant:
     slugs = [slug if "." in slug else f"ring.driver.packed-{slug}" for slug in violates]
     return GuestMutant(
-        name, summary, slugs[0], "", how, also=tuple(slugs[1:]), rings=(Rings.PACKED,)
+        name, summary, slugs[0], machine, how, also=tuple(slugs[1:]), rings=(Rings.PACKED,)
     )
 
 
@@ -275,9 +277,9 @@ MUTANTS = (
     _packed("packed-kicks-only-at-events", "does not notify a device that says ENABLE",
             ("kick-when-enabled",), with_packed(EnableIgnored)),
     _packed("packed-kick-without-counter", "misses events of rounds whose counter is 0",
-            ("kick-at-event",), with_packed(EventWithoutCounter)),
+            ("kick-at-event",), with_packed(EventWithoutCounter), "PackedRings"),
     _packed("packed-driver-flags-first", "shows a list before its first buffer is named",
-            ("no-change-after-available",), with_packed(FlagsFirst)),
+            ("no-change-after-available",), with_packed(FlagsFirst), "PackedRings"),
     _packed("packed-head-first", "makes the first descriptor of a list available before the rest",
             ("head-last",), with_packed(HeadFirst)),
     _packed("packed-numbers-again", "writes to a descriptor that it has announced",
