@@ -42,7 +42,9 @@ class Laps(ABC):
         bench.unwatched.add(queue)
         bench.packed_rules.forget(queue)
         make = _what(bench, queue)
-        self.per = 1 if indirect else len(make(0))
+        longest = len(make(0))
+        bench.need_entries(queue, longest)  # of a chain too that is in a table
+        self.per = 1 if indirect else longest
         self.count = self.ring.layout.size // self.per
         self.chains = [make(number) for number in range(self.count)]
         if indirect:

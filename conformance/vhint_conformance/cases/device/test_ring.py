@@ -11,6 +11,8 @@ from vhint.wire.queues import Queue
 from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
+from vhint_conformance.cases.hint_drafts import ACCEPTED, draft_of, expect
+from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.raw import put_chain
 from vhint_conformance.cases.tools import need_untouched, pfns
 from vhint_conformance.variants import Rings
@@ -130,6 +132,29 @@ def test_heads(bench: Bench) -> None:
     features=[Feature.HINTING],
     rings=[Rings.SPLIT],
 )
+def test_through_zero(bench: Bench) -> None:
+    """A chain may go on at descriptor 0, and back and forth: NEXT alone says where it ends."""
+    driver = bench.start()
+    bench.need_entries(Queue.HINTING, 8)
+    draft = draft_of(bench, "pfn")
+    readable = driver.place(draft.readable, (16, 4))
+    room = driver.make_room(draft.room)
+    places = (5, 0, 7, 2)
+    flags = [*[DescriptorFlag.NEXT] * 3, DescriptorFlag.WRITE]
+    parts = [
+        Descriptor(*span, flag, after)
+        for span, flag, after in zip((*readable, *room), flags, (*places[1:], 0), strict=True)
+    ]
+    head = put_chain(driver.rings[Queue.HINTING], *parts, at=places)
+    driver.note(draft, head, readable, room)
+    bench.memory.release([*draft.blocks, *room])
+    bench.publish(Queue.HINTING)
+    slug = "ring.device.framing-independent"
+    with bench.blaming(slug, "the whole of a chain that goes through descriptor 0"):
+        answer = bench.answer(Queue.HINTING, slug, reuse=False)
+        expect(bench, acknowledge(bench, answer), slug, *ACCEPTED)
+
+
 @case("ring.device.address-64-bit", id="ring.address-64-bit")
 def test_wide_address(bench: Bench) -> None:
     """A buffer far above RAM is not taken for the one whose address has the same lower bits."""

@@ -142,6 +142,7 @@ def test_ids_of_lists(bench: Bench) -> None:
 def test_not_available(bench: Bench) -> None:
     """A list whose first descriptor is not available yet is left alone, whatever is announced."""
     driver = bench.start()
+    bench.need_entries(INFLATE, 2)
     for pieces in ((), (4,)):
         draft = requests.inflate(pfns(bench, 2))
         driver.add(draft, readable_pieces=pieces)
