@@ -113,6 +113,9 @@ def test_large(bench: Bench, queue: str) -> None:
         raise NotApplicable(f"the target has no {queue} queue")
     order = max(BURST_ORDER, lowest(bench)) if name is Queue.HINTING else BURST_ORDER
     many = BURST_BLOCKS if name is not Queue.HINTING else min(BURST_BLOCKS, largest(bench))
+    # Reported blocks are the buffers of one chain; a hint has a buffer to read and one to write.
+    needed = {Queue.REPORTING: many, Queue.HINTING: 2}
+    bench.need_entries(name, needed.get(name, 1))
     race = Race(bench, name, bench.blocks(many, order), together=True)
     hold = Hold(bench) if bench.transport.works_by_itself else None
     for number in range(BURSTS):
