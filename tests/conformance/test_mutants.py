@@ -120,9 +120,9 @@ def test_who_killed_it_before_is_asked_first_and_not_believed() -> None:
     subject = replace(SUBJECTS["discard-neighbour"], machine="")
     cases = {
         "reporting.one-page": Known(subject.violates, "device/test_reporting.py"),
-        "virtio.offer-stable": Known(("virtio.device.offer-stable",), "device/test_virtio.py"),
+        "virtio.identity": Known(("virtio.device.identity",), "device/test_virtio.py"),
     }
-    row = judge(subject, cases, killer="virtio.offer-stable")
+    row = judge(subject, cases, killer="virtio.identity")
     assert (row.verdict, row.judged) == (Verdict.KILLED, 2)
     assert judge(subject, cases, killer="reporting.one-page").judged == 1
 
