@@ -133,6 +133,7 @@ def test_large(bench: Bench, queue: str) -> None:
 def test_order(bench: Bench) -> None:
     """When a request shows as used, its id, its length and its answer are there already."""
     driver = bench.start()
+    bench.need_entries(Queue.HINTING, 2)
     ring = driver.rings[Queue.HINTING]
     bench.unwatched.add(Queue.HINTING)
     blocks = bench.blocks(1, lowest(bench))
