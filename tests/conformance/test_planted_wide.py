@@ -373,7 +373,8 @@ FAULTS: dict[str, tuple[Callable[..., Device], Callable, dict[str, object], str]
         MUTANTS["one-chain-per-kick"].make_device, queue_sizes.test_full, {"size": 32},
         "ring.device.drains-available"),
     "chains": (
-        UpsetByChains, hostile.test_chains, {"family": "links"}, "ring.device.recovers-by-reset"),
+        UpsetByChains, hostile.test_chains, {"family": "links"},
+        "virtio.device.needs-reset-recovers"),
     "deaf": (
         Deaf, hostile.test_other_queues, {"family": "lengths"},
         "ring.device.malformed-other-queues-alive"),

@@ -27,13 +27,6 @@ USE_EVERY_BUFFER = {
 """The statistics queue is not here: its buffer is held until the host wants new figures."""
 
 
-USE_ONCE = {
-    Queue.REPORTING: "reporting.device.use-once",
-    Queue.HINTING: "hint.device.use-once",
-}
-"""The queues of which it is said once more that no request is used twice."""
-
-
 class RingMonitor(Monitor):
     """Holds used elements against what was made available, in rings of either format.
 
@@ -114,8 +107,6 @@ class RingMonitor(Monitor):
                 "its id a second time" if once else "an id that was never made available",
                 where,
             )
-            if once and (slug := USE_ONCE.get(Queue(event.queue))):
-                self.report(slug, "each request to be used once", "its id a second time", where)
             return
         offer = self._outstanding.pop(event.ticket, None)
         if offer is None:
