@@ -377,6 +377,11 @@ class DriverBench:
 
     # Configuration
 
+    def unload(self) -> bool:
+        """Have the driver removed; return whether it was within the time that this may take."""
+        self.balloon.leaves()
+        return self.tester.unload()
+
     def set_target(self, pages: int) -> None:
         """Change num_pages."""
         self.balloon.shown(pages)

@@ -187,7 +187,7 @@ def test_memory_comes_back(bench: DriverBench) -> None:
     bench.start(offers.TELL_HOST)
     whole = measure(bench)
     grow(bench, bench.session.limits.ram // PAGE // 8)
-    bench.tester.unload()
+    bench.unload()
     bench.idle(1.0)
     check_all_back(bench, whole, INFLATE)
 

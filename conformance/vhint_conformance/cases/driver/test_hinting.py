@@ -301,7 +301,7 @@ def test_removed_while_held(bench: DriverBench) -> None:
     for request in bench.waiting(HINTING):
         bench.discard(request)
     device.holds_reset = True
-    bench.tester.unload()
+    bench.unload()
     bench.tester.free(bench.tester.allocate(bench.session.limits.chunk))
     bench.look()
     bench.stop_if_broken()

@@ -214,7 +214,7 @@ def test_reload(bench: DriverBench) -> None:
     device = bench.start(offers.STANDARD)
     first = device.accepted
     worked = _work(bench)
-    bench.tester.unload()
+    bench.unload()
     bench.set_target(0)
     bench.tester.load()
     bench.run(lambda: device.live)

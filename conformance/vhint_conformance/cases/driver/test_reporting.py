@@ -208,7 +208,7 @@ def test_unload_while_held(bench: DriverBench) -> None:
     bench.discard(request)
     bench.idle(0.5)
     bench.look()
-    bench.tester.unload()
+    bench.unload()
     bench.require(
         not device.live,
         "ring.driver.reset-before-removal",
@@ -232,7 +232,7 @@ def test_reset_takes_time(bench: DriverBench) -> None:
     request = provoke(bench, REPORTING)
     bench.discard(request)
     device.holds_reset = True
-    bench.tester.unload()
+    bench.unload()
     bench.idle(1.0)
     press(bench)
     bench.stop_if_broken()
@@ -304,7 +304,7 @@ def test_removable_while_held(bench: DriverBench) -> None:
     bench.start(offers.REPORTS, hold=[REPORTING])
     provoke(bench, REPORTING)
     bench.require(
-        bench.tester.unload(),
+        bench.unload(),
         "balloon.driver.bounded-wait-recoverable",
         expected="a driver that lets go of the device while a report is outstanding",
         seen="one that waits for the answer",

@@ -234,6 +234,6 @@ def test_removed_in_round(bench: DriverBench) -> None:
     bench.start(offers.ROUNDS)
     whole = measure(bench)
     run_round(bench, ID)
-    bench.tester.unload()
+    bench.unload()
     bench.idle(1.0)
     check_all_back(bench, whole, FREE_PAGE, "free-page-hint.driver.release-on-remove")

@@ -152,7 +152,7 @@ def test_removed(bench: DriverBench) -> None:
     bench.set_target(64)
     request = bench.request(INFLATE, "balloon.driver.inflate-on-demand")
     bench.discard(request)
-    bench.tester.unload()
+    bench.unload()
     bench.require(
         not device.live,
         "ring.driver.reset-before-removal",

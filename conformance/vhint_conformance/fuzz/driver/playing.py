@@ -255,7 +255,7 @@ class DriverPlay:
     def _reload(self) -> None:
         bench = self.bench
         self._finish_reset()
-        if bench.tester.unload():
+        if bench.unload():
             bench.tester.load()
 
     def _finish_reset(self) -> None:
@@ -275,7 +275,7 @@ class DriverPlay:
         bench.held = set()
         self._settle()
         if (self._hostile or not bench.device.live) and bench.can(Capability.RELOADS_DRIVER):
-            bench.tester.unload()
+            bench.unload()
             bench.tester.load()
             self._settle()
         for holding in self._holdings:

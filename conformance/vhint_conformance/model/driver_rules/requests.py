@@ -48,7 +48,7 @@ class RequestRules(Monitor):
         self._memory = memory
         self._accepted = Features(0)
         self._poison: int | None = None
-        self._structures: list[Span] = []
+        self._structures: dict[str, tuple[Span, ...]] = {}
         self._outstanding: dict[int, tuple[Offered, bytes]] = {}
         self._deflated: set[int] = set()
         self._rings: dict[str, Span] = {}
@@ -61,7 +61,8 @@ class RequestRules(Monitor):
             case ConfigWritten(offset, _, value) if offset == config.field_offset("poison_val"):
                 self._poison = value
             case QueueReady():
-                self._structures += [event.descriptors, event.available, event.used]
+                # A queue that is set up once more lies where it lies now.
+                self._structures[event.queue] = (event.descriptors, event.available, event.used)
                 self._rings[event.queue] = event.available
             case StatusWritten(value) if value & DeviceStatus.DRIVER_OK:
                 self._started()
@@ -101,6 +102,8 @@ class RequestRules(Monitor):
         queue = Queue(event.queue)
         own = (*event.readable, *(() if event.writable == event.blocks else event.writable))
         for offer, _ in self._outstanding.values():
+            if offer.queue == Queue.FREE_PAGE:
+                continue  # one buffer may hold all command ids: the rules of rounds judge them
             theirs = (*offer.readable, *(() if offer.writable == offer.blocks else offer.writable))
             if any(mine.overlaps(other) for mine in own for other in theirs):
                 self.report(
@@ -109,8 +112,9 @@ class RequestRules(Monitor):
                     f"a new request on the {queue} queue placed over it",
                     str(theirs[0]),
                 )
+        rings = [part for parts in self._structures.values() for part in parts]
         for span in event.blocks:
-            if any(span.overlaps(part) for part in (*self._structures, *own)):
+            if any(span.overlaps(part) for part in (*rings, *own)):
                 slug = "hint.driver.never-name-own-structures"
                 self.report(slug, "no ring and no request named", "named", str(span))
         sent = b"".join(map(self._memory.read, event.readable))
@@ -141,7 +145,9 @@ class RequestRules(Monitor):
 
     def _used(self, ticket: int) -> None:
         offer, sent = self._outstanding.pop(ticket, (None, b""))
-        if offer is not None and b"".join(map(self._memory.read, offer.readable)) != sent:
+        if offer is None or offer.queue == Queue.FREE_PAGE:
+            return
+        if b"".join(map(self._memory.read, offer.readable)) != sent:
             self.report(
                 KEPT.get(Queue(offer.queue), UNALTERED),
                 "the request's bytes unchanged until it is used",

@@ -38,6 +38,7 @@ class BalloonRules(Monitor):
         self._most = 0
         self._targets: tuple[int, ...] = (0,)
         self._may_any_time = False
+        self._leaves = False
 
     def shown(self, target: int) -> None:
         """Learn what num_pages is now; a driver may have read what it was before."""
@@ -46,6 +47,10 @@ class BalloonRules(Monitor):
     def settled(self) -> None:
         """Learn that the driver has followed what num_pages is now."""
         self._targets = self._targets[-1:]
+
+    def leaves(self) -> None:
+        """Learn that the driver is told to go, and may take everything back before it does."""
+        self._leaves = True
 
     @property
     def size(self) -> int:
@@ -66,6 +71,7 @@ class BalloonRules(Monitor):
         """Judge one event."""
         match event:
             case FeaturesAccepted(bits):
+                self._leaves = False
                 self._may_any_time = Feature.DEFLATE_ON_OOM in Features(bits)
             case Offered(queue=Queue.INFLATE):
                 self._inflate(event)
@@ -107,7 +113,8 @@ class BalloonRules(Monitor):
         entering = frozenset().union(*self._entering.values()) & wanted
         strange = wanted - self._pages - entering  # what is entering, the ownership rules judge
         size = len(self._pages) + sum(map(len, self._entering.values()))
-        if size and size <= min(self._targets) and not self._may_any_time:
+        may = self._may_any_time or self._leaves
+        if size and size <= min(self._targets) and not may:
             self.report(
                 "balloon.driver.no-deflate-below-target",
                 "no page taken back while num_pages is not below the balloon",
