@@ -29,7 +29,9 @@ def jobs_for(
 def words(jobs: int) -> list[str]:
     """Return the words by which pytest, with pytest-xdist, runs so many jobs.
 
+    No case uses pytest's folders for files, of which xdist would leave some behind.
+
     >>> words(2)
-    ['-n2', '--dist=worksteal']
+    ['-n2', '--dist=worksteal', '-pno:tmpdir']
     """
-    return [f"-n{jobs}", "--dist=worksteal"] if jobs > 1 else []
+    return [f"-n{jobs}", "--dist=worksteal", "-pno:tmpdir"] if jobs > 1 else []
