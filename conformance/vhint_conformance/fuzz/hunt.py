@@ -86,6 +86,7 @@ class Hunt(Generic[M]):
         except Exception:
             if self.smallest is None:
                 raise
+            # The finding itself, or what Hypothesis says of one that does not show every time.
         return self.smallest is not None
 
     def _try_out(self, moves: list[M]) -> None:
