@@ -121,10 +121,12 @@ def run(
     options: RunOptions,
     progress: Progress | None = None,
     until: Callable[[Outcome], bool] | None = None,
+    collection: Collection | None = None,
 ) -> Report:
     """Judge the target; raise `UsageError` for what cannot be done at all.
 
-    `until` is asked after every case whether the run may stop.
+    `until` is asked after every case whether the run may stop.  `collection` spares collecting,
+    to who knows already which cases there are and which of them the options select.
     An interrupt (or SIGTERM, or SIGHUP) ends the run with a report of what was done so far.
     """
     begun = time.monotonic()
@@ -145,7 +147,7 @@ def run(
         options = replace(options, level=options.level or stated.level)
     if len(judged) == 1:  # the cases of the other role are not its
         options = replace(options, role=next(iter(judged)))
-    collection = listing(options, judged)
+    collection = collection or listing(options, judged)
     complaints = expect.unknown(expected, collection.requirements, registry.load())
     if complaints:
         raise UsageError("\n".join(complaints))

@@ -10,12 +10,15 @@ import pytest
 
 import vhint_conformance
 from vhint_conformance import targets
-from vhint_conformance.case import Role
+from vhint_conformance.case import Case, Role
+from vhint_conformance.collection import Collection
 from vhint_conformance.kill_matrix import SUBJECTS, Kill, Matrix, Options, Row, Verdict, run_matrix
 from vhint_conformance.kill_matrix.coverage import groups, without_reason
-from vhint_conformance.kill_matrix.judge import Known, judge, stages
+from vhint_conformance.kill_matrix.judge import LAST, judge, stages
 from vhint_conformance.model.machines import MACHINES
 from vhint_conformance.mutants import BUS_MUTANTS, GUEST_MUTANTS, MUTANTS, SOUND
+from vhint_conformance.runner import RunOptions, listing
+from vhint_conformance.variants import Rings
 from vhint_spec import bugs, registry
 
 COMMITTED = Path(vhint_conformance.__file__).parent / "kill_matrix" / "matrix.json"
@@ -28,9 +31,13 @@ SAMPLE = (
 )
 """A few of each kind; `make matrix` judges all."""
 
-PASSING = {
-    "reporting.one-page": Known(("reporting.device.use-every-buffer",), "device/test_reporting.py")
-}
+
+def suite_of(*names: str) -> Collection:
+    """Return a suite of these cases only."""
+    every = listing(RunOptions("reference", select=names))
+    return replace(
+        every, cases={node: case for node, case in every.cases.items() if case.id in names}
+    )
 
 
 def test_there_are_mutants_enough() -> None:
@@ -82,20 +89,24 @@ def test_a_sample_is_killed_by_its_requirements() -> None:
 
 
 def test_a_mutant_that_nothing_finds_has_survived() -> None:
-    subject = replace(SUBJECTS["reference"], violates=("reporting.device.use-every-buffer",))
-    assert judge(subject, PASSING).verdict is Verdict.SURVIVED
+    subject = replace(
+        SUBJECTS["reference"],
+        violates=("reporting.device.use-every-buffer",),
+        rings=(Rings.SPLIT,),
+    )
+    assert judge(subject, suite_of("reporting.one-page")).verdict is Verdict.SURVIVED
 
 
 def test_a_wrong_attribution_is_told_from_a_kill() -> None:
     subject = replace(SUBJECTS["discard-neighbour"], violates=("virtio.device.identity",))
-    row = judge(replace(subject, machine=""), PASSING)
+    row = judge(replace(subject, machine=""), suite_of("reporting.one-page"))
     assert row.verdict is Verdict.MISATTRIBUTED
     assert row.kill == Kill("reporting.one-page", "reporting.device.containment")
 
 
 def test_what_is_found_in_something_sound_is_a_false_alarm() -> None:
     subject = replace(SUBJECTS["discard-neighbour"], violates=())
-    row = judge(subject, PASSING)
+    row = judge(subject, suite_of("reporting.one-page"))
     assert row.verdict is Verdict.FALSE_ALARM
     assert "reporting.one-page" in row.note
 
@@ -109,7 +120,7 @@ def test_who_cannot_be_judged_has_no_verdict() -> None:
 
 def test_the_likeliest_cases_come_first() -> None:
     slugs = {"a": ("x",), "b": ("y", "z"), "c": ("z",)}
-    cases = {name: Known(each, "f.py") for name, each in slugs.items()}
+    cases = [Case(name, "", each) for name, each in slugs.items()]
     subject = replace(SUBJECTS["reference"], violates=("z",))
     assert stages(subject, cases) == [[], ["b", "c"], ["a"]]
     assert stages(subject, cases, "c") == [["c"], ["b"], ["a"]]
@@ -118,13 +129,19 @@ def test_the_likeliest_cases_come_first() -> None:
 
 def test_who_killed_it_before_is_asked_first_and_not_believed() -> None:
     subject = replace(SUBJECTS["discard-neighbour"], machine="")
-    cases = {
-        "reporting.one-page": Known(subject.violates, "device/test_reporting.py"),
-        "virtio.identity": Known(("virtio.device.identity",), "device/test_virtio.py"),
-    }
-    row = judge(subject, cases, killer="virtio.identity")
+    suite = suite_of("reporting.one-page", "virtio.identity")
+    row = judge(subject, suite, killer="virtio.identity")
     assert (row.verdict, row.judged) == (Verdict.KILLED, 2)
-    assert judge(subject, cases, killer="reporting.one-page").judged == 1
+    assert judge(subject, suite, killer="reporting.one-page").judged == 1
+
+
+def test_what_takes_long_comes_last_and_exists() -> None:
+    cases = listing(RunOptions("reference")).cases.values()
+    assert {case.id for case in cases} >= LAST
+    subject = replace(SUBJECTS["reference"], violates=("ring.device.idx-wrap",))
+    _, first, _ = stages(subject, cases)
+    assert len(first) > len(LAST)
+    assert set(first[-len(LAST) :]) == LAST
 
 
 def test_a_matrix_is_saved_and_read(tmp_path: Path) -> None:

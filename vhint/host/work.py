@@ -41,9 +41,9 @@ class Work(ABC):
 
     def step(self, queue: Queue | None = None) -> bool:
         """Do one step, on one queue or on the first that has work; return whether there was any."""
-        for name, line in list(self.lines.items()):
+        for name, line in self.lines.items():
             if queue in (None, name) and (line.work or line.kicked):
-                self._advance(name, line)
+                self._advance(name, line)  # which may end all lines: no more of them is looked at
                 return True
         return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
@@ -46,6 +46,9 @@ class Column(Sequence[T], Generic[T]):
         if isinstance(index, slice):
             return type(self).over(_frozen(self.records[index]))
         return self._element(self.records[index].item())
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._element, self.records.tolist())
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -8,17 +8,18 @@ its own, so that nothing of one mutant reaches the next.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from vhint_conformance import runner
-from vhint_conformance.case import Role
+from vhint_conformance.case import Case
+from vhint_conformance.collection import Collection
 from vhint_conformance.kill_matrix.result import Kill, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
 from vhint_conformance.report.model import Outcome
 from vhint_conformance.runner import RunOptions
 from vhint_conformance.selection import Level, level_of
-from vhint_conformance.variants import Rings, variant_in
+from vhint_conformance.variants import ANY_RINGS, Rings, variant_in
 from vhint_conformance.verdict import Verdict as CaseVerdict
 from vhint_spec import registry
 
@@ -29,16 +30,11 @@ MACHINE = "machine "
 """What the name of a machine follows where it says who killed a mutant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A case as a judge needs it: the requirements that it checks, and the file it is in."""
+LAST = frozenset({"ring.index-wrap"})
+"""Cases that take seconds and see what shorter ones see, of a device that may begin anywhere.
 
-    requirements: tuple[str, ...]
-    file: str
-
-
-Cases = Mapping[str, Known]
-"""The cases of the subject's role, by their ids."""
+They are tried last, and of what is sound only when everything is wanted.
+"""
 
 
 @dataclass
@@ -77,39 +73,41 @@ class _Findings:
         return own and _counts(self.subject.level, (kill.requirement,))
 
 
-def stages(subject: Subject, cases: Cases, killer: str = "") -> list[list[str]]:
+def stages(subject: Subject, cases: Iterable[Case], killer: str = "") -> list[list[str]]:
     """Split a role's cases: what killed it before, what checks what it violates, the others."""
     wanted = set(subject.violates)
-    before = [name for name in cases if name == killer]
-    first = [
-        name
-        for name, case in cases.items()
-        if name != killer and wanted.intersection(case.requirements)
-    ]
-    return [before, first, [name for name in cases if name not in {*before, *first}]]
+    before: list[str] = []
+    first: list[str] = []
+    rest: list[str] = []
+    for case in sorted(cases, key=lambda case: case.id in LAST):
+        if case.id == killer:
+            before.append(case.id)
+        else:
+            (first if wanted.intersection(case.requirements) else rest).append(case.id)
+    return [before, first, rest]
 
 
-def judge(subject: Subject, cases: Cases, full: bool = False, killer: str = "") -> Row:
-    """Hold the subject against the suite and return its row.
+def judge(subject: Subject, suite: Collection, full: bool = False, killer: str = "") -> Row:
+    """Hold the subject against the suite, of which only its role's cases count; return its row.
 
     `killer` is the case, or `machine NAME`, that killed it the last time, if that is known: it is
     tried first, and everything else follows if it does not do it again.
     """
     begun = time.monotonic()
     found = _Findings(subject, full)
-    cases = {
-        name: case for name, case in cases.items() if _counts(subject.level, case.requirements)
-    }
-    if not subject.sound:  # a fault is the same behind either format of ring, or in one only
-        cases = {name: case for name, case in cases.items() if _concerns(subject, name)}
+    if subject.sound and full:
+        subject = replace(subject, rings=ANY_RINGS)
+    cases = [case for case in suite.cases.values() if _concerns(subject, case)]
+    if subject.sound and not full:
+        cases = [case for case in cases if case.id not in LAST]
     before, first, rest = stages(subject, cases, killer)
     if subject.sound or full:
         before, first, rest = [], [], [*before, *first, *rest]
     machine_first = bool(killer) and killer == f"{MACHINE}{subject.machine}"
     steps: list[Callable[[], None]] = [
-        lambda: _run(subject, before, cases, found.take),
-        lambda: _run(subject, first, cases, found.take),
-        lambda: _run(subject, rest, cases, found.take),
+        lambda: _run(subject, before, suite, found.take),
+        lambda: _run(subject, first, suite, found.take),
+        lambda: _run(subject, rest, suite, found.take),
     ]
     steps.insert(0 if machine_first else 2, lambda: _run_machine(subject, found))
     for step in steps:
@@ -134,26 +132,34 @@ def _counts(level: Level, requirements: Sequence[str]) -> bool:
     return level is not Level.MUST or level_of(requirements, registry.load()) is not Level.SHOULD
 
 
-def _concerns(subject: Subject, name: str) -> bool:
-    return (variant_in(name) == Rings.PACKED) == (subject.rings == (Rings.PACKED,))
+def _concerns(subject: Subject, case: Case) -> bool:
+    """Whether the subject is judged by a case: by its role, its rings and its level."""
+    rings = Rings.PACKED if variant_in(case.id) == Rings.PACKED else Rings.SPLIT
+    return (
+        case.role is subject.role
+        and rings in subject.rings
+        and _counts(subject.level, case.requirements)
+    )
 
 
 def _run(
-    subject: Subject, names: list[str], cases: Cases, enough: Callable[[Outcome], bool]
+    subject: Subject, names: list[str], suite: Collection, enough: Callable[[Outcome], bool]
 ) -> None:
     if not names:
         return
+    wanted = set(names)
+    nodes = [node for node, case in suite.cases.items() if case.id in wanted]
+    collection = replace(suite, selected=tuple(nodes))
     options = RunOptions(
         subject.target,
-        role=Role(subject.role),
+        role=subject.role,
         # A name without its variant stands for every format of ring that is asked for.
         select=tuple(dict.fromkeys(name.partition("@")[0] for name in names)),
         rings=subject.rings,
         level=subject.level,
         deadline=CASE_DEADLINE,
-        files=tuple(dict.fromkeys(cases[name].file for name in names)),
     )
-    report = runner.run(options, until=enough)
+    report = runner.run(options, until=enough, collection=collection)
     if report.target_error:
         raise RuntimeError(f"{subject.target} could not be started: {report.target_error}")
 

@@ -12,10 +12,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 
 from vhint_conformance import runner
-from vhint_conformance.case import Role
-from vhint_conformance.kill_matrix.judge import Cases, Known, judge
+from vhint_conformance.collection import Collection
+from vhint_conformance.kill_matrix.judge import judge
 from vhint_conformance.kill_matrix.result import COMMITTED, Matrix, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
+from vhint_conformance.oracle.memory import prepare_picture
 from vhint_conformance.runner import RunOptions
 from vhint_conformance.selection import Level
 
@@ -57,7 +58,8 @@ def run_matrix(
     """
     options = options or Options()
     begun = time.monotonic()
-    cases = {role: _cases(role) for role in {subject.role for subject in subjects}}
+    suite = runner.listing(RunOptions("reference", level=Level.SHOULD))
+    prepare_picture()
     killers = _killers()
     # What runs every case takes longest: it goes first, so that no job waits for it at the end.
     waiting = deque(sorted(subjects, key=lambda subject: not subject.sound))
@@ -68,9 +70,8 @@ def run_matrix(
         while waiting or running:
             while waiting and len(running) < options.jobs:
                 subject = waiting.popleft()
-                known = cases[subject.role]
                 killer = killers.get(subject.name, "")
-                connection, process = _start(subject, known, options.full, killer)
+                connection, process = _start(subject, suite, options.full, killer)
                 running[connection] = _Running(subject, process, time.monotonic())
             for connection in _ready(running, options.deadline):
                 done = running.pop(connection)
@@ -86,15 +87,6 @@ def run_matrix(
     return Matrix(ordered, options.full, time.monotonic() - begun)
 
 
-def _cases(role: Role) -> Cases:
-    found = runner.listing(RunOptions("reference", role=role, level=Level.SHOULD))
-    return {
-        case.id: Known(case.requirements, node.partition("::")[0])
-        for node, case in found.cases.items()
-        if case.role is role
-    }
-
-
 def _killers() -> dict[str, str]:
     """Return what killed each mutant of the committed matrix; nothing if there is none."""
     try:
@@ -105,21 +97,23 @@ def _killers() -> dict[str, str]:
 
 
 def _start(
-    subject: Subject, cases: Cases, full: bool, killer: str
+    subject: Subject, suite: Collection, full: bool, killer: str
 ) -> tuple[Connection, ForkProcess]:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
-        target=_child, args=(theirs, subject, cases, full, killer), daemon=True
+        target=_child, args=(theirs, subject, suite, full, killer), daemon=True
     )
     process.start()
     theirs.close()
     return ours, process
 
 
-def _child(connection: Connection, subject: Subject, cases: Cases, full: bool, killer: str) -> None:
+def _child(
+    connection: Connection, subject: Subject, suite: Collection, full: bool, killer: str
+) -> None:
     try:
-        row = judge(subject, cases, full, killer)
+        row = judge(subject, suite, full, killer)
     except Exception as error:  # noqa: BLE001 - a mutant may do anything
         row = _no_verdict(subject, f"{type(error).__name__}: {error}", 0.0)
     connection.send(row)

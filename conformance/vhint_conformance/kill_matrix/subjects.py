@@ -9,7 +9,7 @@ from vhint_conformance.case import Role
 from vhint_conformance.mutants import BusMutant, GuestMutant, Mutant, device, guest
 from vhint_conformance.mutants.sound import SOUND, Sound
 from vhint_conformance.selection import Level, level_of
-from vhint_conformance.variants import ANY_RINGS, Rings
+from vhint_conformance.variants import Rings
 from vhint_spec import registry
 
 
@@ -62,7 +62,7 @@ def _of_sound(sound: Sound) -> Subject:
         "sound",
         sound.target,
         level=sound.level,
-        rings=ANY_RINGS,
+        rings=sound.rings,
     )
 
 

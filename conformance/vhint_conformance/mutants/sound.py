@@ -31,8 +31,12 @@ from vhint_conformance.model.reference_guest import Mutation
 from vhint_conformance.mutants.base import reclaiming, serving, with_options, without
 from vhint_conformance.mutants.guest.unusual import UNUSUAL
 from vhint_conformance.selection import Level
+from vhint_conformance.variants import ANY_RINGS, Rings
 
 PREFIX = "sound"
+
+ABOVE = (Rings.SPLIT,)
+"""The rings of what is unusual above them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Sound:
 
     `target` is what `vhint conform` calls it.  `make_device` is None for those that are targets
     in their own right, and for guests, of which `mutation` says how they are made.  `level` is
-    MUST for what leaves a SHOULD undone.
+    MUST for what leaves a SHOULD undone.  `rings` are the formats that make a difference: one, if
+    what is unusual is nothing that a ring knows of.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Sound:
     level: Level = Level.SHOULD
     own_target: str = ""
     mutation: Mutation | None = None
+    rings: tuple[Rings, ...] = ANY_RINGS
 
     @property
     def target(self) -> str:
@@ -407,41 +413,46 @@ SOUND: Mapping[str, Sound] = {
     for sound in (
         Sound("reference", "the reference device, everything offered", own_target="reference"),
         Sound("discards-nothing", "acknowledges every hint and keeps all memory",
-              own_target="reference:discards-nothing"),
+              own_target="reference:discards-nothing", rings=ABOVE),
         Sound("plain", "inflate and deflate only", own_target="reference:plain"),
         Sound("spec-fixed", "queue numbers as the standard lists them",
-              own_target="reference:spec-fixed"),
+              own_target="reference:spec-fixed", rings=ABOVE),
         Sound("host-page-64k", "a host whose pages are 64 KiB",
-              own_target="reference:host-page-64k"),
+              own_target="reference:host-page-64k", rings=ABOVE),
         Sound("compact-accepted", "numbers queues by what was accepted",
               with_options(offered=without(Feature.STATS_VQ),
-                           queue_mode=QueueMode.COMPACT_ACCEPTED)),
+                           queue_mode=QueueMode.COMPACT_ACCEPTED), rings=ABOVE),
         Sound("queue-of-8", "queues of 8 entries", with_options(queue_size=8)),
         Sound("queue-of-1024", "queues of 1024 entries", with_options(queue_size=1024)),
         Sound("no-ring-features", "neither INDIRECT_DESC nor EVENT_IDX",
               with_options(offered=without(Feature.INDIRECT_DESC, Feature.EVENT_IDX))),
         Sound("reporting-only", "reporting as its only optional queue",
               with_options(offered=Features.of(Feature.VERSION_1, Feature.PAGE_REPORTING))),
-        Sound("hint-limit-1", "takes requests of one entry", with_options(hint_max_count=1)),
+        Sound("hint-limit-1", "takes requests of one entry",
+              with_options(hint_max_count=1), rings=ABOVE),
         Sound("hint-limit-huge", "takes requests of any count",
-              with_options(hint_max_count=0xFFFFFFFF)),
-        Sound("hint-order-9", "takes blocks of 2 MiB and more", with_options(hint_min_order=9)),
+              with_options(hint_max_count=0xFFFFFFFF), rings=ABOVE),
+        Sound("hint-order-9", "takes blocks of 2 MiB and more",
+              with_options(hint_min_order=9), rings=ABOVE),
         Sound("accepts-half", "accepts every second block and says PARTIAL",
-              serving(Queue.HINTING, AcceptsHalf)),
+              serving(Queue.HINTING, AcceptsHalf), rings=ABOVE),
         Sound("accepts-nothing", "accepts no block and says PARTIAL",
-              serving(Queue.HINTING, AcceptsNothing)),
+              serving(Queue.HINTING, AcceptsNothing), rings=ABOVE),
         Sound("answers-in-16", "never writes result bits", serving(Queue.HINTING, Shortest),
-              level=Level.MUST),
+              level=Level.MUST, rings=ABOVE),
         Sound("one-result-byte", "writes one byte of result bits",
-              serving(Queue.HINTING, OneResultByte), level=Level.MUST),
+              serving(Queue.HINTING, OneResultByte), level=Level.MUST, rings=ABOVE),
         Sound("inhibits-sometimes", "answers every second hint INHIBITED",
-              serving(Queue.HINTING, InhibitsSometimes)),
-        Sound("inhibited", "its host never tolerates a discard", Inhibited),
-        Sound("discards-some", "gives every third page back", reclaiming(DiscardsSome)),
-        Sound("fills-with-zeros", "fills pages with zeros and keeps them", reclaiming(Zeroes)),
-        Sound("scribbles", "uses pages for itself, as no poison forbids it", _scribbling),
+              serving(Queue.HINTING, InhibitsSometimes), rings=ABOVE),
+        Sound("inhibited", "its host never tolerates a discard", Inhibited, rings=ABOVE),
+        Sound("discards-some", "gives every third page back",
+              reclaiming(DiscardsSome), rings=ABOVE),
+        Sound("fills-with-zeros", "fills pages with zeros and keeps them",
+              reclaiming(Zeroes), rings=ABOVE),
+        Sound("scribbles", "uses pages for itself, as no poison forbids it",
+              _scribbling, rings=ABOVE),
         Sound("report-length-written", "writes reported pages and says how much",
-              serving(Queue.REPORTING, WritesPages), level=Level.MUST),
+              serving(Queue.REPORTING, WritesPages), level=Level.MUST, rings=ABOVE),
         Sound("slow-reset", "takes its time to reset", ResetsSlowly),
         Sound("out-of-order", "uses two chains at a time, the later first", LaterFirst),
         Sound("reversed", "uses everything in reverse", AllInReverse),
@@ -454,9 +465,9 @@ SOUND: Mapping[str, Sound] = {
         Sound("wants-to-be-told", "refuses a driver without MUST_TELL_HOST; queues of one entry",
               with_options(WantsToBeTold, queue_size=1)),
         Sound("asks-for-reset", "asks for a reset when a PFN is not RAM",
-              serving(Queue.INFLATE, AsksForReset)),
+              serving(Queue.INFLATE, AsksForReset), rings=ABOVE),
         Sound("counts-changes-twice", "counts changes of its config space twice; has a target",
-              ChangesGeneration),
+              ChangesGeneration, rings=ABOVE),
         Sound("guest", "the reference guest, isolating", role=Role.DRIVER,
               own_target="reference"),
         Sound("guest-blocking", "a guest that stops its allocator for every hint",

@@ -67,6 +67,7 @@ class WatchedMemory(GuestMemory):
         self._pattern = _pattern(self._size)
         self._sheets: dict[int, _Sheet] = {}
         self._holes: tuple[Span, ...] = ()
+        self._looked: tuple[Span, ...] | None = None  # all holes at the last look, if still so
         self.journal: set[int] = set()
         self._places: list[_Place] = []
         at = 0
@@ -118,7 +119,11 @@ class WatchedMemory(GuestMemory):
 
     def new_holes(self) -> tuple[Span, ...]:
         """Return the pages that had content at the last look and have none now."""
-        holes = intersect(self.holes(), self.watched)
+        every = self.holes()
+        if every == self._looked:  # as nearly always
+            return ()
+        self._looked = every
+        holes = intersect(every, self.watched)
         fresh = subtract(holes, self._holes)
         self._holes = holes
         return fresh
@@ -184,6 +189,7 @@ class WatchedMemory(GuestMemory):
             start = span.start // PAGE * PAGE
             pages = Span(start, -(-span.end // PAGE) * PAGE - start)
             self._holes = subtract(self._holes, [pages])
+            self._looked = None
 
     def _parts(self, span: Span) -> Iterator[tuple[_Sheet, slice, int]]:
         """Yield the sheets under a span, the part of each, and its size; watched memory only."""
@@ -212,9 +218,22 @@ def _runs(bad: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
         yield start, end - start
 
 
-@lru_cache(maxsize=2)
+USUAL = 1 << 25
+"""Bytes of the picture that is made once and for all; only larger memory takes another."""
+
+
+def prepare_picture() -> None:
+    """Make the picture that most memory is filled with: what is forked after that has it."""
+    _picture(USUAL)
+
+
 def _pattern(length: int) -> Bytes:
     """Return bytes of which no two aligned words are the same, so that a mix-up is seen."""
+    return _picture(max(length, USUAL))[:length]
+
+
+@lru_cache(maxsize=2)
+def _picture(length: int) -> Bytes:
     words = np.arange(1, length // 8 + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     pattern = words.view(np.uint8)
     pattern.flags.writeable = False
