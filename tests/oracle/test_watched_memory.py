@@ -107,3 +107,34 @@ def test_harm_in_a_bystander_region_is_found() -> None:
                 Span(high.start + 3 * PAGE + 6, 1),
             )
             assert watched.new_holes() == (Span(9 * PAGE, PAGE),)
+
+
+def test_what_is_left_is_known_to_who_watches_next() -> None:
+    low, high = Span(0, 16 * PAGE), Span(1 << 32, 32 * PAGE)
+    with GuestMemory.create(48 * PAGE) as whole:
+        regions = (Region(low.start, low.length, 0), Region(high.start, high.length, low.length))
+        with WatchedMemory(whole.fd, regions, high, [low]) as first:
+            first.write(high.start + 3 * PAGE + 5, b"mine")
+            first.release([Span(high.start + 4 * PAGE, PAGE)])
+            whole.write(low.length + 4 * PAGE, b"answer")
+            whole.write(7 * PAGE + 1, b"harm")
+            whole.discard(Span(low.length - PAGE, 2 * PAGE))
+            first.changes()
+            left = first.left
+        with (
+            WatchedMemory(whole.fd, regions, high, [low], left) as second,
+            GuestMemory.create(48 * PAGE) as fresh,
+            WatchedMemory(fresh.fd, regions, high, [low]) as third,
+        ):
+            assert second.new_holes() == ()
+            assert second.changes() == ()
+            for span in (low, high):
+                assert second.read(span) == third.read(span)
+
+
+def test_what_is_left_of_other_spans_is_of_no_use(device: GuestMemory) -> None:
+    with WatchedMemory(device.fd, device.regions, Span(0, 8 * PAGE)) as first:
+        first.changes()
+        left = first.left
+    with WatchedMemory(device.fd, device.regions, Span(0, 16 * PAGE), (), left) as second:
+        assert second.changes() == ()

@@ -60,7 +60,7 @@ class Watched:
         usable = Span(*session.limits.usable)
         mapped = session.transport.memory
         bystanders = [Span(*span) for span in session.limits.bystanders]
-        self.memory = WatchedMemory(mapped.fd, mapped.regions, usable, bystanders)
+        self.memory = WatchedMemory(mapped.fd, mapped.regions, usable, bystanders, session.found)
         self.structures = Span(usable.start, STRUCTURES)
         self._free_blocks = Arena(Span(usable.start + STRUCTURES, usable.length - STRUCTURES))
         self._observed = -1
@@ -183,6 +183,7 @@ class Watched:
         self.status()
         self.memory.release(self.shared)
         changed = self.memory.changes()
+        self.session.left = self.memory.left
         if changed:
             self.recorder.emit(Changed(changed, self._observed))
         self.recorder.emit(Settled())

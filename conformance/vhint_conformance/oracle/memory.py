@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vhint.ring.memory import GuestMemory, Region
-from vhint.spans import PAGE, Span, intersect, subtract, touches
+from vhint.spans import PAGE, Span, block, intersect, subtract, touches
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -44,13 +44,22 @@ class _Place:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is in memory when all is over: the pattern of `watched`, but on the pages `other`."""
+
+    watched: tuple[Span, ...]
+    other: frozenset[int]
+
+
 class WatchedMemory(GuestMemory):
     """Guest memory that remembers what the driver wrote to it.
 
     `usable` is where the suite puts its rings, requests and pages, and `bystanders` is memory
     that it leaves alone; nobody else writes to either, and only these are filled and checked.
-    Each is whole pages of one region.  `journal` collects the numbers of the pages that were
-    written, for who wants to know, and clear it.
+    Each is whole pages of one region.  `left` is what the one before said of the same memory, if
+    nobody has written to it since: only what is different is filled then.  `journal` collects the
+    numbers of the pages that were written, for who wants to know, and clear it.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class WatchedMemory(GuestMemory):
         regions: tuple[Region, ...],
         usable: Span,
         bystanders: Sequence[Span] = (),
+        left: Left | None = None,
     ) -> None:
         super().__init__(fd, regions)
         self.usable = usable
@@ -69,14 +79,25 @@ class WatchedMemory(GuestMemory):
         self._holes: tuple[Span, ...] = ()
         self._looked: tuple[Span, ...] | None = None  # all holes at the last look, if still so
         self.journal: set[int] = set()
+        self.left: Left | None = None
+        """What the last look at all of memory found, for who watches it next."""
         self._places: list[_Place] = []
         at = 0
         for span in self.watched:
             ((offset, size),) = self.extents(span)
-            if os.pwrite(self.fd, self._pattern[at : at + size].data, offset) != size:
-                raise OSError("guest memory could not be filled")
             self._places.append(_Place(span, offset, at))
             at += size
+        known = left is not None and left.watched == self.watched
+        stale = tuple(map(block, left.other)) if left and known else self.watched
+        for place in self._places:
+            for span in intersect(stale, [place.span]):
+                self._fill(place, span)
+
+    def _fill(self, place: _Place, span: Span) -> None:
+        inner = span.start - place.span.start
+        data = self._pattern[place.at + inner : place.at + inner + span.length].data
+        if os.pwrite(self.fd, data, place.offset + inner) != span.length:
+            raise OSError("guest memory could not be filled")
 
     def write(self, address: int, data: bytes) -> None:
         """Store bytes and expect to find them again."""
@@ -130,11 +151,13 @@ class WatchedMemory(GuestMemory):
 
     def changes(self) -> tuple[Span, ...]:
         """Return the bytes that are not what the driver wrote; holes aside."""
-        wrong = [
-            span
-            for place in self._places
-            for span in self._changes_on(place, sorted(self._suspects(place)))
-        ]
+        wrong: list[Span] = []
+        other: set[int] = set()
+        for place in self._places:
+            suspects = self._suspects(place)
+            other.update(place.span.start // PAGE + number for number in suspects)
+            wrong += self._changes_on(place, sorted(suspects))
+        self.left = Left(self.watched, frozenset(other))
         return subtract(wrong, self.holes())
 
     def changes_where_written(self, within: Span) -> tuple[Span, ...]:

@@ -14,6 +14,7 @@ from vhint.spans import Span
 from vhint.transport.interface import Transport
 from vhint.wire.queues import QueueMode
 from vhint_conformance.case import Capability
+from vhint_conformance.oracle.memory import Left
 from vhint_conformance.targets.footprint import Footprint
 from vhint_conformance.targets.migration.arrived import Arrived
 from vhint_conformance.variants import SPLIT, Variant
@@ -109,6 +110,10 @@ class Session(ABC):
     reasons: Mapping[Capability, str] = field(default_factory=dict)
     #: Requirements that the suite's own half of the device keeps: no verdict about the target.
     supplied: frozenset[str] = frozenset()
+    #: What guest memory held when the session began, where that is known, and what it holds at
+    #: its end: who watched it says so when nothing is done to it any more.
+    found: Left | None = None
+    left: Left | None = None
 
     def await_end(self) -> None:  # noqa: B027 - most targets are gone at once or not at all
         """Wait a moment for the end of a target that has stopped answering."""

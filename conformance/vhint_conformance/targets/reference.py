@@ -28,6 +28,7 @@ from vhint.transport.loopback import DEVICE_FAULTS, Loopback
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import QueueMode
 from vhint_conformance.case import PECULIAR, Capability
+from vhint_conformance.oracle.memory import Left
 from vhint_conformance.targets.base import Control, Limits, Session, Target
 from vhint_conformance.targets.migration.arrived import AllBut, Arrived
 from vhint_conformance.variants import RING_VARIANTS, SPLIT, Variant
@@ -113,8 +114,11 @@ class DeviceControl(Control):
             return self._device.statistics()
 
 
-_idle: dict[int, list[GuestMemory]] = defaultdict(list)
-"""Memory that no session uses now, by size: to allocate it would take most of a case's time."""
+_idle: dict[int, list[tuple[GuestMemory, Left | None]]] = defaultdict(list)
+"""Memory that no session uses now, by size: to allocate it would take most of a case's time.
+
+With it comes what it holds, as to fill it would take the rest.
+"""
 
 
 @dataclass
@@ -130,7 +134,7 @@ class LoopbackSession(Session):
         """Unmap the memory and keep it for the next session."""
         self.transport.close()
         if self.memory is not None:
-            _idle[self.limits.ram[0][1]].append(self.memory)
+            _idle[self.limits.ram[0][1]].append((self.memory, self.left))
             self.memory = None
 
 
@@ -149,11 +153,11 @@ class LoopbackTarget(Target):
     def start(self) -> Session:
         """Make a fresh device, over memory whose content means nothing yet."""
         ram = RAM if self.host_page < EDGE else LARGE_PAGES_RAM
-        memory = _idle[ram].pop() if _idle[ram] else GuestMemory.create(ram)
+        memory, left = _idle[ram].pop() if _idle[ram] else (GuestMemory.create(ram), None)
         try:
             transport = Loopback(self.make_device, ram, memory)
         except TransportError as error:
-            _idle[ram].append(memory)
+            _idle[ram].append((memory, None))
             raise TargetNotStarted(str(error)) from error
         return LoopbackSession(
             transport=transport,
@@ -168,6 +172,7 @@ class LoopbackTarget(Target):
             | {Capability.RESETS_QUEUES, Capability.BEGINS_ANYWHERE},
             reasons=PECULIAR,
             memory=memory,
+            found=left,
         )
 
     def versions(self) -> dict[str, str]:
