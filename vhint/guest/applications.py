@@ -94,6 +94,12 @@ class Applications:
         for cpu in range(self.memory.cpus):
             yield from self._steps_of(cpu)
 
+    def captures(self) -> Iterator[Step]:
+        """Yield those of the steps that nobody decides on: frees that are to be noted."""
+        for cpu in range(self.memory.cpus):
+            if self.hooks[cpu]:
+                yield Step(cpu_name(cpu), "capture")
+
     def _steps_of(self, cpu: int) -> Iterator[Step]:
         name = cpu_name(cpu)
         if self.hooks[cpu]:

@@ -191,6 +191,13 @@ class Guest:
         steps += self._device_steps()
         return steps
 
+    def work(self) -> Iterator[Step]:
+        """Yield what is enabled and nobody's choice, in the same order: the guest's own work."""
+        yield from self.applications.captures()
+        for half in self._halves:
+            yield from half.steps()
+        yield from (step for step in self._device_steps() if step.action != "start")
+
     def _device_steps(self) -> Iterator[Step]:
         if self.state is DeviceState.DOWN:
             yield Step(DEVICE, "start")
@@ -230,7 +237,7 @@ class Guest:
         A device that is down is left down.  Raises `RuntimeError` at the limit.
         """
         for done in range(limit):
-            step = next((each for each in self.enabled() if _is_work(each)), None)
+            step = next(self.work(), None)
             if step is None:
                 return done
             self.do(step)
@@ -257,10 +264,3 @@ class Guest:
             self.applications.key(),
             halves,
         )
-
-
-def _is_work(step: Step) -> bool:
-    """Whether a step is the guest's own work, not an application's choice."""
-    if step.actor.startswith("cpu"):
-        return step.action == "capture"
-    return step != (DEVICE, "start", 0)

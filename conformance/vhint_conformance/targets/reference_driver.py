@@ -70,9 +70,6 @@ MAX_STEPS = 12_000
 """Steps of one `run` after which a guest is taken never to come to rest."""
 
 POISON = 0xAAAAAAAA
-CHOICES = ("allocate", "free", "touch", "drain", "drop", "start")
-"""Steps that an application or an administrator decides on, not the kernel."""
-
 ABILITIES = frozenset(
     {
         Capability.SEES_STATUS,
@@ -217,7 +214,7 @@ class GuestSession(DriverSession):
 
     def step(self) -> bool:
         """Let the kernel take one step, every actor in turn; return whether there was one."""
-        steps = [step for step in self.guest.enabled() if step.action not in CHOICES]
+        steps = list(self.guest.work())
         if not steps:
             return False
         self._turn += 1

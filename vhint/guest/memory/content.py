@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import count
 
 from vhint.ring import GuestMemory
 from vhint.spans import PAGE, block
@@ -37,6 +39,11 @@ class Content(ABC):
     @abstractmethod
     def write(self, pfn: int, tag: int) -> None:
         """Make a page's content that of a tag (0 to 2^41)."""
+
+    def write_all(self, pfn: int, tags: Sequence[int]) -> None:
+        """Do so for pages one after the other, from `pfn` on."""
+        for number, tag in enumerate(tags, pfn):
+            self.write(number, tag)
 
     @abstractmethod
     def read(self, pfn: int) -> int:
@@ -79,6 +86,10 @@ class PatternContent(Content):
     def write(self, pfn: int, tag: int) -> None:
         """Fill the page with the tag's pattern."""
         self.memory.write(pfn * PAGE, pattern(pfn, tag))
+
+    def write_all(self, pfn: int, tags: Sequence[int]) -> None:
+        """Fill the pages with their tags' patterns in one store."""
+        self.memory.write(pfn * PAGE, b"".join(map(pattern, count(pfn), tags)))
 
     def read(self, pfn: int) -> int:
         """Return the tag whose pattern the page holds in every byte, or `UNKNOWN`."""

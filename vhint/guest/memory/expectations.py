@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vhint.guest.memory.content import ZERO, Content, poison_tag
@@ -41,14 +41,13 @@ class Expectations:
 
     def write(self, block: Block) -> None:
         """Give every page of a block a content that no page had before."""
-        for pfn in pages_of(block):
-            self._written += 1
-            self._put(pfn, self._written)
+        first = self._written + 1
+        self._written += 1 << block.order
+        self._put(block, range(first, self._written + 1))
 
     def fill(self, block: Block, value: int) -> None:
         """Fill every page of a block with a 32-bit value, and rely on its staying so."""
-        for pfn in pages_of(block):
-            self._put(pfn, poison_tag(value))
+        self._put(block, [poison_tag(value)] * (1 << block.order))
 
     def give_up(self, block: Block) -> None:
         """Rely on nothing in a block any more."""
@@ -66,9 +65,9 @@ class Expectations:
         """Return the tag that a page must have, or None if nobody relies on it."""
         return self._expected.get(pfn)
 
-    def _put(self, pfn: int, tag: int) -> None:
-        self.content.write(pfn, tag)
-        self._expected[pfn] = tag
+    def _put(self, block: Block, tags: Sequence[int]) -> None:
+        self.content.write_all(block.pfn, tags)
+        self._expected.update(zip(pages_of(block), tags, strict=True))
 
 
 def pages_of(block: Block) -> range:
