@@ -19,9 +19,9 @@ def device() -> Iterator[GuestMemory]:
         yield memory
 
 
-@pytest.fixture(params=[False, True], ids=["copied", "in-place"])
-def watched(device: GuestMemory, request: pytest.FixtureRequest) -> Iterator[WatchedMemory]:
-    with WatchedMemory(device.fd, device.regions, USABLE, in_place=request.param) as memory:
+@pytest.fixture
+def watched(device: GuestMemory) -> Iterator[WatchedMemory]:
+    with WatchedMemory(device.fd, device.regions, USABLE) as memory:
         yield memory
 
 

@@ -60,14 +60,7 @@ class Watched:
         usable = Span(*session.limits.usable)
         mapped = session.transport.memory
         bystanders = [Span(*span) for span in session.limits.bystanders]
-        self.memory = WatchedMemory(
-            mapped.fd,
-            mapped.regions,
-            usable,
-            bystanders,
-            session.found,
-            in_place=isinstance(self.transport, Loopback),
-        )
+        self.memory = WatchedMemory(mapped.fd, mapped.regions, usable, bystanders, session.found)
         self.structures = Span(usable.start, STRUCTURES)
         self._free_blocks = Arena(Span(usable.start + STRUCTURES, usable.length - STRUCTURES))
         self._observed = -1

@@ -58,10 +58,8 @@ class WatchedMemory(GuestMemory):
     `usable` is where the suite puts its rings, requests and pages, and `bystanders` is memory
     that it leaves alone; nobody else writes to either, and only these are filled and checked.
     Each is whole pages of one region.  `left` is what the one before said of the same memory, if
-    nobody has written to it since: only what is different is filled then.  `in_place` says that
-    nobody else is at work while memory is looked at: to read a page that has just been discarded
-    would bring it back.  `journal` collects the numbers of the pages that were written, for who
-    wants to know, and clear it.
+    nobody has written to it since: only what is different is filled then.  `journal` collects the
+    numbers of the pages that were written, for who wants to know, and clear it.
     """
 
     def __init__(
@@ -71,11 +69,8 @@ class WatchedMemory(GuestMemory):
         usable: Span,
         bystanders: Sequence[Span] = (),
         left: Left | None = None,
-        *,
-        in_place: bool = False,
     ) -> None:
         super().__init__(fd, regions)
-        self.in_place = in_place
         self.usable = usable
         self.watched = (usable, *bystanders)
         self._size = sum(span.length for span in self.watched)
@@ -194,14 +189,10 @@ class WatchedMemory(GuestMemory):
         first, count = place.span.start // PAGE, place.span.length // PAGE
         found = {page - first for page in self._sheets if 0 <= page - first < count}
         picture = self._pattern[place.at : place.at + place.span.length].data
-        holes = self.holes()
         # A piece that stays in the processor's cache is read and compared at once.
         buffer = bytearray(PIECE)
         for start in range(0, place.span.length, PIECE):
             size = min(PIECE, place.span.length - start)
-            stays = self.in_place and not touches(holes, Span(place.span.start + start, size))
-            if stays and self._is_pattern(place, start, size):
-                continue
             piece = buffer if size == PIECE else bytearray(size)
             os.preadv(self.fd, [piece], place.offset + start)
             if piece == picture[start : start + size]:
@@ -210,12 +201,6 @@ class WatchedMemory(GuestMemory):
                 if piece[at - start : at - start + PAGE] != picture[at : at + PAGE]:
                     found.add(at // PAGE)
         return found
-
-    def _is_pattern(self, place: _Place, start: int, size: int) -> bool:
-        """Compare memory that has no hole without copying it."""
-        words = np.frombuffer(self._bytes, np.uint64, size // 8, place.offset + start)
-        at = place.at + start
-        return np.array_equal(words, self._pattern[at : at + size].view(np.uint64))
 
     def _note(self, span: Span, data: Bytes) -> None:
         done = 0
