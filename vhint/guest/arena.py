@@ -26,11 +26,12 @@ class Arena:
 
     def take(self, size: int, align: int = 16) -> Span:
         """Return a free piece of `size` bytes whose address is a multiple of `align`."""
-        for free in self._free:
+        for number, free in enumerate(self._free):
             start = -(-free.start // align) * align
             if start + size <= free.end:
                 piece = Span(start, size)
-                self._free = subtract(self._free, [piece])
+                left = subtract([free], [piece])
+                self._free = (*self._free[:number], *left, *self._free[number + 1 :])
                 return piece
         raise ArenaFullError(f"no {size} bytes left in {self.span}")
 
