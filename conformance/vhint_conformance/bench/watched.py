@@ -68,6 +68,8 @@ class Watched:
         self.monitors.append(self.packed_rules)
         self.recorder.listen(self.packed_rules.see)
         self.memory.before_store = partial(self.packed_rules.stored, Side.DRIVER)
+        #: Whether the device works only while it is waited for, so that it does the same each time.
+        self.stepped = isinstance(self.transport, Loopback)
         if isinstance(self.transport, Loopback):  # every store of the device can be seen
             stores = partial(self.packed_rules.stored, Side.DEVICE)
             self.transport.device_memory.before_store = stores

@@ -141,7 +141,7 @@ def test_reuse(bench: Bench) -> None:
     """Pages that are used again the moment they come back keep their content, many times."""
     bench.start()
     blocks = bench.blocks(longest(bench, 8))
-    for _ in range(200):
+    for _ in range(50 if bench.stepped else 200):
         bench.exchange(requests.report(blocks))
 
 
