@@ -21,6 +21,7 @@ from vhint_conformance.cases.hint_drafts import (
     draft_of,
     expect,
     hint,
+    patched,
     untouched,
 )
 from vhint_conformance.cases.hinting import acknowledge
@@ -91,6 +92,22 @@ def test_no_room(bench: Bench, room: int) -> None:
         seen=written.hex(),
     )
     untouched(bench, draft.blocks, "hint.device.no-room-touches-nothing")
+
+
+@case(
+    "hint.device.refusal-processed-zero",
+    "hint.device.refusal-length-16",
+    "hint.device.refusal-touches-nothing",
+    id="hint.refused-at-last",
+    features=NEEDS,
+)
+def test_refused_at_last(bench: Bench) -> None:
+    """A fault in the last entry leaves nothing to count or to tell of the entries before it."""
+    bench.start()
+    sound = draft_of(bench, "pfn", 20)
+    bad = patched(sound, len(sound.readable) - 4, b"\1")
+    expect(bench, hint(bench, bad), "hint.device.refuse-nonzero-reserved", Status.MALFORMED)
+    untouched(bench, sound.blocks, "hint.device.refusal-touches-nothing")
 
 
 @pytest.mark.parametrize("size", [1, 8, 15])
