@@ -6,20 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from vhint.guest import Draft
+from vhint.guest import Draft, requests
 from vhint.guest.driver import UNWRITTEN
 from vhint.wire import hint_request
+from vhint.wire.bitmap import Bitmap
 from vhint.wire.hint_ack import Status
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
 from vhint_conformance.cases.hint_drafts import (
     ACCEPTED,
+    BITMAP,
     FORMATS,
     NEEDS,
     ROOM,
+    area,
     draft_of,
     expect,
+    fitting,
     hint,
     patched,
     untouched,
@@ -43,6 +47,25 @@ def test_result_room(bench: Bench, form: str, room: int) -> None:
     sound = draft_of(bench, form, 20)
     found = hint(bench, replace(sound, room=ROOM + room))
     expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+
+
+@case(
+    "hint-bitmap.device.result-order",
+    "hint-bitmap.device.result-only-named",
+    "hint.device.processed-counts-accepted",
+    id="hint-bitmap.results-cut",
+    features=BITMAP,
+)
+def test_results_cut(bench: Bench) -> None:
+    """It is the first result bytes that are written where there is no room for all."""
+    bench.start()
+    count = fitting(bench, 30)
+    start, order = area(bench, count)
+    chosen = [number for number in (0, 9, 17, 18, 27, 28) if number < count]
+    draft = requests.hint_bitmap(0x5EED, start, order, Bitmap.from_indices(count, chosen))
+    for room in (1, 2, 3):
+        found = hint(bench, replace(draft, room=ROOM + room))
+        expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
 @pytest.mark.parametrize("form", FORMATS)

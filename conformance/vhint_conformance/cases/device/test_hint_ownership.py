@@ -19,6 +19,7 @@ from vhint_conformance.cases.hint_drafts import (
     BUDGET,
     NEEDS,
     ROOM,
+    area,
     draft_of,
     entries,
     expect,
@@ -251,3 +252,18 @@ def before_use(part: str, *, packed: bool) -> str:
     if part not in ("id", "len"):
         return "ring.device.writes-before-idx"
     return "ring.device.packed-fields-before-flags" if packed else f"ring.device.{part}-before-idx"
+
+
+@case(
+    "hint.device.no-effect-after-use",
+    "hint.device.containment",
+    id="hint.neighbours-in-turn",
+    features=NEEDS,
+)
+def test_neighbours_in_turn(bench: Bench) -> None:
+    """A request costs nothing of the block beside it that came back and was written before."""
+    bench.start()
+    start, order = area(bench, 8)
+    places = [(start + (number << order), order) for number in range(8)]
+    for cookie, place in enumerate((*places, *reversed(places)), 1):
+        hint(bench, requests.hint_blocks(cookie, [place]))

@@ -360,3 +360,18 @@ def test_used_once(bench: Bench) -> None:
         expected="a used index of 10 after 10 reports",
         seen=str(used),
     )
+
+
+@case(
+    "reporting.device.no-effect-after-use",
+    "reporting.device.containment",
+    id="reporting.neighbours-in-turn",
+    features=[Feature.PAGE_REPORTING],
+)
+def test_neighbours_in_turn(bench: Bench) -> None:
+    """A report costs nothing of the page beside it that was reported, used and written before."""
+    bench.start()
+    (whole,) = bench.blocks(1, order=3)
+    pages = [Span(number * PAGE, PAGE) for number in whole.pages()]
+    for page in (*pages, *reversed(pages)):
+        bench.exchange(requests.report([page]))  # which is written at once when it is back
