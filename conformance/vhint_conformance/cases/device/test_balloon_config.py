@@ -132,6 +132,29 @@ def test_odd_access(bench: Bench) -> None:
 
 
 @case(
+    "virtio.device.config-optional-when-offered",
+    "hint.device.config-present",
+    id="virtio.config-unaccepted",
+    capabilities=[Capability.SHOWS_CONFIG],
+    rings=NO_RINGS,
+)
+def test_config_unaccepted(bench: Bench) -> None:
+    """Fields of features read the same whether these were accepted, or will be, or never are."""
+    early = others(bench)
+    bench.start()
+    accepted = others(bench)
+    bench.reset()
+    bench.start(accept=Features.of(Feature.VERSION_1))
+    for found in (early, others(bench)):
+        bench.require(
+            found == accepted,
+            "virtio.device.config-optional-when-offered",
+            expected=f"{accepted}, as when everything is accepted",
+            seen=str(found),
+        )
+
+
+@case(
     "balloon.device.config-size-constant",
     id="balloon.config-size-constant",
     capabilities=[Capability.SHOWS_CONFIG],

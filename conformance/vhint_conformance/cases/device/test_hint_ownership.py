@@ -97,7 +97,7 @@ def test_reset(bench: Bench, turns: int) -> None:
     )
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, "kicked-later"])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, "kicked-later", "enabled"])
 @case(
     "hint.device.no-effect-after-backend-stop",
     id="hint.back-end-stopped",
@@ -107,7 +107,8 @@ def test_reset(bench: Bench, turns: int) -> None:
 def test_stopped(bench: Bench, turns: int | str) -> None:
     """Once a back end has said where it stopped, it touches no block that was named before.
 
-    If the first kick is later still, a back end that is deaf to the stop finds every request.
+    If the first kick is later still, a back end that is deaf to the stop finds every request; it
+    does so too if its queues were left enabled.
     """
     bench.start()
     many = bench.fitting(Queue.HINTING, 4, descriptors=2)
@@ -117,7 +118,7 @@ def test_stopped(bench: Bench, turns: int | str) -> None:
     if isinstance(turns, int):
         bench.notify(Queue.HINTING)
         bench.let_run(turns)
-    bench.control.stop_queues()
+    bench.control.stop_queues(disable=turns != "enabled")
     bench.observe()
     bench.recorder.emit(ResetDone())  # everything is the driver's again, as after a reset
     mine = [block for draft in drafts for block in draft.blocks]

@@ -174,7 +174,7 @@ def test_far_descriptors(bench: Bench, size: int) -> None:
         bench.publish(INFLATE)
         with bench.blaming(slug, f"the chain of descriptors {places}, and nothing else"):
             bench.answer(INFLATE, slug)
-        need_untouched(bench, decoy.blocks, slug, "the page that another descriptor names discarded")
+        need_untouched(bench, decoy.blocks, slug, "the page of another descriptor discarded")
         expect_whole(bench, draft)
 
 

@@ -193,6 +193,7 @@ def test_one_kick(bench: Bench) -> None:
 def test_unaligned(bench: Bench, offset: int, length: int) -> None:
     """Of a range that is not whole pages no byte outside is lost, and it is used."""
     bench.start()
+    bench.stake = "reporting.device.small-ranges-answered"
     (area,) = bench.blocks(1, 3)
     part = Span(area.start + offset, length)
     bench.exchange(requests.report([part]), "reporting.device.small-ranges-answered", reuse=False)

@@ -147,6 +147,26 @@ def test_subset(bench: Bench) -> None:
 
 
 @case(
+    "balloon.device.stats-no-stale-answer",
+    id="balloon.stats-left-out",
+    features=NEEDS,
+    capabilities=READS,
+)
+def test_left_out(bench: Bench) -> None:
+    """A figure that the newest buffer leaves out is not told as it was in the one before."""
+    fresh = [Statistic(FREE, 77 << 20)]
+    understands(bench, fresh, "balloon.device.stats-accept-subset")
+    old = {each.tag: each.value for each in FIGURES}
+    found = bench.control.statistics().get(TOTAL)
+    bench.require(
+        found != old[TOTAL],
+        "balloon.device.stats-no-stale-answer",
+        expected="no figure for what the newest buffer leaves out",
+        seen=f"{found}, which the buffer before had",
+    )
+
+
+@case(
     "balloon.device.stats-partial-entry-ignored",
     id="balloon.stats-partial-entry",
     features=NEEDS,
