@@ -120,6 +120,7 @@ def test_no_room(bench: Bench, room: int) -> None:
 @case(
     "hint.device.refusal-processed-zero",
     "hint.device.refusal-length-16",
+    "hint.device.cookie-echo",
     "hint.device.refusal-touches-nothing",
     id="hint.refused-at-last",
     features=NEEDS,

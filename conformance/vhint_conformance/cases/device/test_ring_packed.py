@@ -62,18 +62,21 @@ def test_lists(bench: Bench, size: int) -> None:
     driver = bench.start(queue_size=size)
     bench.need_entries(INFLATE, 3)
     ring = as_packed(driver.rings[INFLATE])
-    size, slug = ring.layout.size, "ring.device.packed-list-skipped"
+    size, first = ring.layout.size, "ring.device.packed-list-skipped"
+    slug = first
     for turn in range(2 * size):
         pieces = [(), (7,), (3, 2)][turn % 3]  # numbers are cut in two: the order of bytes counts
         draft = requests.inflate(pfns(bench, 3))
         if pieces and ring.position.slot + len(pieces) + 1 >= size:
-            slug = "ring.device.packed-wrap-counter"  # it has to change within a list
+            # The counter has to change within a list.
+            first, slug = "ring.device.packed-wraps", "ring.device.packed-wrap-counter"
         bench.send(draft, notify=False, readable_pieces=pieces)
         at = ring.position
         rest = [at.on(size - back, size).slot for back in range(1, len(pieces) + 1)]
         before = [bench.memory.read(descriptor(ring, slot)) for slot in rest]
         bench.notify(INFLATE)
-        bench.answer(INFLATE, slug)
+        with bench.blaming(first, "lists of any length to be used, wherever in the ring they end"):
+            bench.answer(INFLATE, slug)
         bench.require(
             before == [bench.memory.read(descriptor(ring, slot)) for slot in rest],
             "ring.device.packed-one-used-per-list",
