@@ -58,8 +58,11 @@ class Control:
         """Ask the guest for statistics: the device uses the buffer that it holds."""
         raise NotImplementedError
 
-    def stop_queues(self) -> None:
-        """Stop every queue; what was outstanding is the driver's again when this returns."""
+    def stop_queues(self, *, disable: bool = True) -> None:
+        """Stop every queue; what was outstanding is the driver's again when this returns.
+
+        Queues that are not to be disabled first hear of nothing but the stop.
+        """
         raise NotImplementedError
 
     def set_ram(self, spans: Sequence[Span]) -> None:

@@ -154,9 +154,9 @@ class VhostUserControl(Control):
         """Tell the device, if it takes commands."""
         self._host.inhibit(on)
 
-    def stop_queues(self) -> None:
-        """Ask for the base of every ring, which stops it."""
-        self._front_end.stop_rings()
+    def stop_queues(self, *, disable: bool = True) -> None:
+        """Ask for the base of every ring, which stops it; `disable` it before."""
+        self._front_end.stop_rings(disable=disable)
 
     def set_ram(self, spans: Sequence[Span]) -> None:
         """Send the memory table anew."""

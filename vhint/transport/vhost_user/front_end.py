@@ -224,13 +224,14 @@ class FrontEnd(Transport):
         self._status = self._accepted = 0
         self._refused = self._told = self._broken = False
 
-    def stop_rings(self) -> None:
+    def stop_rings(self, *, disable: bool = True) -> None:
         """Stop every ring, as a front end does that lets go of a device; all answered at the end.
 
-        What was outstanding on them is the driver's again.
+        What was outstanding on them is the driver's again.  Some front ends `disable` a ring before
+        they ask for its base, others do not: the base alone stops it.
         """
         for ring in self._rings.values():
-            self._do(ring, RingEvent.STOP)
+            self._do(ring, RingEvent.STOP, switch=disable)
 
     def read_features(self) -> int:
         """Return what is offered to the driver, without what concerns the front end alone."""
@@ -350,12 +351,15 @@ class FrontEnd(Transport):
         self._rings.clear()
         self.memory.close()
 
-    def _do(self, ring: Ring, event: RingEvent) -> bool:
-        """Take a ring one step on; return whether the back end agreed."""
+    def _do(self, ring: Ring, event: RingEvent, *, switch: bool = True) -> bool:
+        """Take a ring one step on; return whether the back end agreed.
+
+        Without `switch` it is not enabled or disabled, though it could be.
+        """
         state = STEPS.get((ring.state, event))
         if state is None:
             return True
-        messages = MESSAGES if self.enables else MESSAGES_WITHOUT_ENABLE
+        messages = MESSAGES if self.enables and switch else MESSAGES_WITHOUT_ENABLE
         agreed = True
         for request in messages[event]:
             agreed &= self._say(request, ring, event)

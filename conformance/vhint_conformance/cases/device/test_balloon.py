@@ -346,3 +346,19 @@ def check_length(bench: Bench, length: int) -> None:
         expected="a used length of 0",
         seen=str(length),
     )
+
+
+@case(
+    "balloon.device.no-effect-after-deflate-use",
+    "balloon.device.inflate-containment",
+    id="balloon.neighbours-in-turn",
+)
+def test_neighbours_in_turn(bench: Bench) -> None:
+    """Inflating a page costs nothing of the one beside it that was deflated and written before."""
+    bench.start()
+    (whole,) = bench.blocks(1, order=3)
+    numbers = [*whole.pages()]
+    for number in (*numbers, *reversed(numbers)):
+        bench.exchange(requests.inflate([number]))
+        bench.exchange(requests.deflate([number]))
+        bench.touch([block(number)])

@@ -110,6 +110,14 @@ def test_odd_access(bench: Bench) -> None:
     for offset, length in ((1, 1), (3, 2), (7, 3), (end, 4)):
         bench.transport.read_config(offset, length)
     bench.transport.write_config(end, b"\xff" * 4)
+    for size in (32, 64, 128):  # as if config space began anew there
+        bench.transport.write_config(size + config.field_offset("actual"), b"\xff" * 4)
+    bench.require(
+        number(bench, "actual") == 0,
+        "balloon.device.config-odd-access-survived",
+        expected="writes beyond the last field to change none",
+        seen=f"actual {number(bench, 'actual'):#x}, which was 0",
+    )
     # Parts of `actual`, with some of its neighbours, which are not the driver's to write.
     at = config.field_offset("actual")
     for offset, length in ((at + 2, 2), (at - 2, 4), (at, 8)):
@@ -121,6 +129,29 @@ def test_odd_access(bench: Bench) -> None:
         seen=f"{others(bench)}, {bench.status()!r}",
     )
     bench.exchange(requests.inflate(pfns(bench, 1)), "balloon.device.config-odd-access-survived")
+
+
+@case(
+    "virtio.device.config-optional-when-offered",
+    "hint.device.config-present",
+    id="virtio.config-unaccepted",
+    capabilities=[Capability.SHOWS_CONFIG],
+    rings=NO_RINGS,
+)
+def test_config_unaccepted(bench: Bench) -> None:
+    """Fields of features read the same whether these were accepted, or will be, or never are."""
+    early = others(bench)
+    bench.start()
+    accepted = others(bench)
+    bench.reset()
+    bench.start(accept=Features.of(Feature.VERSION_1))
+    for found in (early, others(bench)):
+        bench.require(
+            found == accepted,
+            "virtio.device.config-optional-when-offered",
+            expected=f"{accepted}, as when everything is accepted",
+            seen=str(found),
+        )
 
 
 @case(

@@ -157,6 +157,7 @@ def test_report(bench: Bench, indirect: bool) -> None:
     if indirect and Feature.INDIRECT_DESC not in bench.driver.negotiated.accepted:
         raise NotApplicable("INDIRECT_DESC is not offered")
     bench.need_entries(Queue.REPORTING, 16)
+    bench.stake = "reporting.device.order-not-assumed"
     (area,) = bench.blocks(1, order=3)
     pages = [Span(number * PAGE, PAGE) for number in area.pages()]
     (odd,) = bench.blocks(1, order=2)

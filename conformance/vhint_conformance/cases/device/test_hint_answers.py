@@ -6,21 +6,26 @@ from dataclasses import replace
 
 import pytest
 
-from vhint.guest import Draft
+from vhint.guest import Draft, requests
 from vhint.guest.driver import UNWRITTEN
 from vhint.wire import hint_request
+from vhint.wire.bitmap import Bitmap
 from vhint.wire.hint_ack import Status
 from vhint.wire.queues import Queue
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
 from vhint_conformance.cases.hint_drafts import (
     ACCEPTED,
+    BITMAP,
     FORMATS,
     NEEDS,
     ROOM,
+    area,
     draft_of,
     expect,
+    fitting,
     hint,
+    patched,
     untouched,
 )
 from vhint_conformance.cases.hinting import acknowledge
@@ -42,6 +47,25 @@ def test_result_room(bench: Bench, form: str, room: int) -> None:
     sound = draft_of(bench, form, 20)
     found = hint(bench, replace(sound, room=ROOM + room))
     expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+
+
+@case(
+    "hint-bitmap.device.result-order",
+    "hint-bitmap.device.result-only-named",
+    "hint.device.processed-counts-accepted",
+    id="hint-bitmap.results-cut",
+    features=BITMAP,
+)
+def test_results_cut(bench: Bench) -> None:
+    """It is the first result bytes that are written where there is no room for all."""
+    bench.start()
+    count = fitting(bench, 30)
+    start, order = area(bench, count)
+    chosen = [number for number in (0, 9, 17, 18, 27, 28) if number < count]
+    draft = requests.hint_bitmap(0x5EED, start, order, Bitmap.from_indices(count, chosen))
+    for room in (1, 2, 3):
+        found = hint(bench, replace(draft, room=ROOM + room))
+        expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -91,6 +115,23 @@ def test_no_room(bench: Bench, room: int) -> None:
         seen=written.hex(),
     )
     untouched(bench, draft.blocks, "hint.device.no-room-touches-nothing")
+
+
+@case(
+    "hint.device.refusal-processed-zero",
+    "hint.device.refusal-length-16",
+    "hint.device.cookie-echo",
+    "hint.device.refusal-touches-nothing",
+    id="hint.refused-at-last",
+    features=NEEDS,
+)
+def test_refused_at_last(bench: Bench) -> None:
+    """A fault in the last entry leaves nothing to count or to tell of the entries before it."""
+    bench.start()
+    sound = draft_of(bench, "pfn", 20)
+    bad = patched(sound, len(sound.readable) - 4, b"\1")
+    expect(bench, hint(bench, bad), "hint.device.refuse-nonzero-reserved", Status.MALFORMED)
+    untouched(bench, sound.blocks, "hint.device.refusal-touches-nothing")
 
 
 @pytest.mark.parametrize("size", [1, 8, 15])

@@ -19,6 +19,7 @@ from vhint_conformance.cases.hint_drafts import (
     BUDGET,
     NEEDS,
     ROOM,
+    area,
     draft_of,
     entries,
     expect,
@@ -96,7 +97,7 @@ def test_reset(bench: Bench, turns: int) -> None:
     )
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, "kicked-later"])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, "kicked-later", "enabled"])
 @case(
     "hint.device.no-effect-after-backend-stop",
     id="hint.back-end-stopped",
@@ -106,7 +107,8 @@ def test_reset(bench: Bench, turns: int) -> None:
 def test_stopped(bench: Bench, turns: int | str) -> None:
     """Once a back end has said where it stopped, it touches no block that was named before.
 
-    If the first kick is later still, a back end that is deaf to the stop finds every request.
+    If the first kick is later still, a back end that is deaf to the stop finds every request; it
+    does so too if its queues were left enabled.
     """
     bench.start()
     many = bench.fitting(Queue.HINTING, 4, descriptors=2)
@@ -116,7 +118,7 @@ def test_stopped(bench: Bench, turns: int | str) -> None:
     if isinstance(turns, int):
         bench.notify(Queue.HINTING)
         bench.let_run(turns)
-    bench.control.stop_queues()
+    bench.control.stop_queues(disable=turns != "enabled")
     bench.observe()
     bench.recorder.emit(ResetDone())  # everything is the driver's again, as after a reset
     mine = [block for draft in drafts for block in draft.blocks]
@@ -251,3 +253,18 @@ def before_use(part: str, *, packed: bool) -> str:
     if part not in ("id", "len"):
         return "ring.device.writes-before-idx"
     return "ring.device.packed-fields-before-flags" if packed else f"ring.device.{part}-before-idx"
+
+
+@case(
+    "hint.device.no-effect-after-use",
+    "hint.device.containment",
+    id="hint.neighbours-in-turn",
+    features=NEEDS,
+)
+def test_neighbours_in_turn(bench: Bench) -> None:
+    """A request costs nothing of the block beside it that came back and was written before."""
+    bench.start()
+    start, order = area(bench, 8)
+    places = [(start + (number << order), order) for number in range(8)]
+    for cookie, place in enumerate((*places, *reversed(places)), 1):
+        hint(bench, requests.hint_blocks(cookie, [place]))

@@ -103,6 +103,29 @@ def test_refusal_before_inhibition(bench: Bench) -> None:
         bench.control.inhibit(False)  # the device may live on
 
 
+FIELDS = {"count": (4, 4), "pfn": (hint_request.HEADER_SIZE, 8), "order": (24, 4)}
+"""Where fields of a request lie in either format, and how long they are."""
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("form", FORMATS)
+@case("hint.device.little-endian", id="hint.turned", features=NEEDS)
+def test_turned(bench: Bench, form: str, field: str) -> None:
+    """A field that makes sense from its most significant byte on only is faulty."""
+    bench.start()
+    if form == "bitmap":
+        need_bitmap(bench)
+    order = lowest(bench) or 1
+    (place,) = bench.blocks(1, order)
+    draft = requests.hint_blocks(7, entries([place]))
+    if form == "bitmap":
+        start = place.start // PAGE
+        draft = requests.hint_bitmap(7, start, order, Bitmap.from_indices(1, [0]))
+    at, size = FIELDS[field]
+    turned = patched(draft, at, draft.readable[at : at + size][::-1])
+    refuse(bench, turned, "hint.device.little-endian", MALFORMED, UNSUPPORTED)
+
+
 @pytest.mark.parametrize("flags", [1, 0x8000, 0xFFFF])
 @pytest.mark.parametrize("form", FORMATS)
 @case("hint.device.refuse-nonzero-flags", id="hint.refuse-flags", features=NEEDS)

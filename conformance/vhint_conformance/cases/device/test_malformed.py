@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from vhint.guest import requests
+from vhint.guest import Draft, requests
 from vhint.wire.features import Feature
 from vhint.wire.status import DeviceStatus
+from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench, Fate
 from vhint_conformance.case import Capability, case
 from vhint_conformance.cases.malformed import INFLATE, MALFORMED, offer, unusable
-from vhint_conformance.cases.raw import as_split
-from vhint_conformance.cases.tools import excuse_silence, not_silent, pfns
+from vhint_conformance.cases.raw import as_split, put_chain
+from vhint_conformance.cases.tools import (
+    excuse_silence,
+    need_modern,
+    need_untouched,
+    not_silent,
+    pfns,
+)
+from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import NotApplicable
 
 ANSWERED = {f"ring.device.malformed-{middle}-answered" for _, middle in MALFORMED.values()}
@@ -140,3 +150,36 @@ def test_bounded_work(bench: Bench, count: int) -> None:
     (page,) = pfns(bench, 1)
     draft = requests.inflate([page] * count)
     bench.exchange(draft, "ring.device.malformed-bounded-work")
+
+
+@case(
+    "ring.device.malformed-contained",
+    "ring.device.recovers-by-reset",
+    id="ring.next-behind-table",
+    capabilities=[Capability.CHOOSES_QUEUE_SIZES],
+    rings=[Rings.SPLIT],
+)
+def test_next_behind(bench: Bench) -> None:
+    """What looks like a descriptor right behind the table is none, though a chain leads there."""
+    need_modern(bench, "choice of a queue's size")
+    # Without events nothing but its entries depends on where a ring ends.
+    driver = bench.start(queue_size=16, without=[Feature.EVENT_IDX], live=False)
+    bench.need_entries(INFLATE, 4)
+    ring = as_split(driver.rings[INFLATE])
+    half = replace(ring.layout, size=ring.layout.size // 2)
+    index = driver.negotiated.queues[INFLATE].index
+    bench.observations["set_up"] = bench.transport.set_up_queue(index, half)
+    bench.go_live()
+    named, behind = requests.inflate(pfns(bench, 2)), requests.inflate(pfns(bench, 2))
+    (first,), (second,) = driver.place(named.readable), driver.place(behind.readable)
+    head = put_chain(ring, Descriptor(*first, DescriptorFlag.NEXT, half.size))
+    ring.put_descriptor(half.size, Descriptor(*second))
+    driver.note(Draft(INFLATE, blocks=named.blocks), head, (), (), valid=False)
+    bench.memory.release(named.blocks)
+    bench.publish(INFLATE)
+    bench.fate(INFLATE)
+    slug = "ring.device.malformed-contained"
+    need_untouched(bench, behind.blocks, slug, "the pages of what is behind the table discarded")
+    bench.reset()
+    bench.start()
+    bench.exchange(requests.inflate(pfns(bench, 2)), "ring.device.recovers-by-reset")

@@ -35,6 +35,9 @@ VALUE = 0xAAAAAAAA
 VALUES = (VALUE, 0x12345678, 0x5A000000, 1)
 """What free pages may hold: the same byte throughout, a pattern of four, mostly zeros."""
 
+LARGE = 9
+"""An order at which devices may have another way: 2 MiB."""
+
 NEEDS = [Feature.PAGE_POISON]
 
 
@@ -91,6 +94,8 @@ def test_nonzero(bench: Bench) -> None:
     for value in VALUES:
         bench.start(poison=value)
         blocks = (*bench.blocks(3), *bench.blocks(1, order=3))
+        if value == VALUES[-1]:
+            blocks = (*blocks, *bench.blocks(1, order=LARGE))
         poison(bench, blocks, value)
         bench.exchange(requests.report(blocks), reuse=False)
         bench.transport.settle()

@@ -12,14 +12,17 @@ from vhint.spans import PAGE, Span, intersect
 from vhint.wire import vring
 from vhint.wire.features import Features
 from vhint.wire.queues import QUEUE_FEATURE, Queue
+from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import DEFAULT, Bench, Fate
 from vhint_conformance.case import Capability, case
 from vhint_conformance.cases.laps import QUEUES, PackedLaps, SplitLaps
-from vhint_conformance.cases.raw import as_split
-from vhint_conformance.cases.tools import not_silent, pfns
+from vhint_conformance.cases.raw import as_split, put_chain
+from vhint_conformance.cases.tools import need_untouched, not_silent, pfns
+from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import Failed, NotApplicable, Violation
 
 INFLATE, REPORTING = Queue.INFLATE, Queue.REPORTING
+READ, NEXT = DescriptorFlag(0), DescriptorFlag.NEXT
 SIZES = (1, 2, 32, 256, 1024)
 PACKED_SIZES = (3, 7, 33)
 """Sizes that no split queue has."""
@@ -103,7 +106,11 @@ def room_of_longer(bench: Bench) -> list[Span]:
     id="ring.longest-chain",
 )
 def test_longest(bench: Bench, size: int) -> None:
-    """One chain may have as many descriptors as its queue, or the device says that it cannot."""
+    """One chain may have as many descriptors as its queue, or the device says that it cannot.
+
+    A device that takes a part of a chain has not understood it; one that takes none may have
+    limits.
+    """
     sized(bench, size)
     count = bench.driver.rings[INFLATE].layout.size
     draft = requests.inflate(pfns(bench, -(-count // 4)))
@@ -118,6 +125,7 @@ def test_longest(bench: Bench, size: int) -> None:
     fate = not_silent(bench, INFLATE, "virtio.device.smaller-queue-size-honoured")
     if fate is Fate.USED:
         bench.answer(INFLATE)
+        expect_whole(bench, draft)
     else:
         bench.reset()
         bench.start(queue_size=size)
@@ -127,6 +135,47 @@ def test_longest(bench: Bench, size: int) -> None:
         pages = [Span(number * PAGE, PAGE) for number in whole.pages()][:count]
         bench.exchange(requests.report(pages))
     bench.exchange(requests.inflate(pfns(bench, 1)))
+
+
+def expect_whole(bench: Bench, draft: Draft) -> None:
+    """Fail if a part of the pages went, and all of as many that are named in one buffer."""
+    gone = intersect(draft.blocks, bench.memory.known_holes)
+    plain = requests.inflate(pfns(bench, len(draft.blocks)))
+    bench.exchange(plain)
+    usual = intersect(plain.blocks, bench.memory.known_holes)
+    bench.require(
+        not gone or len(gone) == len(draft.blocks) or len(usual) < len(plain.blocks),
+        "ring.device.framing-independent",
+        expected=f"{len(draft.blocks)} pages discarded, as when they are named in one buffer",
+        seen=f"{len(gone)}",
+    )
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024])
+@case("ring.device.framing-independent", id="ring.far-descriptors", rings=[Rings.SPLIT])
+def test_far_descriptors(bench: Bench, size: int) -> None:
+    """A chain may lie anywhere in a long table; what lies elsewhere is no part of it."""
+    sized(bench, size)
+    ring = as_split(bench.driver.rings[INFLATE])
+    size, slug = ring.layout.size, "ring.device.framing-independent"
+    for places in ((size - 1, size // 2 + 1, 3), (2, size - 2, size // 2)):
+        draft, decoy = requests.inflate(pfns(bench, 3)), requests.inflate(pfns(bench, 1))
+        pieces = bench.driver.place(draft.readable, (4, 4))
+        (other,) = bench.driver.place(decoy.readable)
+        for place in {each % least for each in places for least in (128, 256, 512)} - {*places}:
+            ring.put_descriptor(place, Descriptor(*other))
+        parts = [
+            Descriptor(*piece, NEXT if after else READ, after)
+            for piece, after in zip(pieces, (*places[1:], 0), strict=True)
+        ]
+        head = put_chain(ring, *parts, at=places)
+        bench.driver.note(draft, head, pieces, ())
+        bench.memory.release(draft.blocks)
+        bench.publish(INFLATE)
+        with bench.blaming(slug, f"the chain of descriptors {places}, and nothing else"):
+            bench.answer(INFLATE, slug)
+        need_untouched(bench, decoy.blocks, slug, "the page of another descriptor discarded")
+        expect_whole(bench, draft)
 
 
 @pytest.mark.parametrize("queue", QUEUES, ids=str)

@@ -17,7 +17,7 @@ from vhint_conformance.cases.tools import (
     not_silent,
     touching,
 )
-from vhint_conformance.verdict import NotApplicable
+from vhint_conformance.verdict import Failed, NotApplicable, Violation
 
 NEEDS = [Feature.PAGE_REPORTING]
 
@@ -193,6 +193,7 @@ def test_one_kick(bench: Bench) -> None:
 def test_unaligned(bench: Bench, offset: int, length: int) -> None:
     """Of a range that is not whole pages no byte outside is lost, and it is used."""
     bench.start()
+    bench.stake = "reporting.device.small-ranges-answered"
     (area,) = bench.blocks(1, 3)
     part = Span(area.start + offset, length)
     bench.exchange(requests.report([part]), "reporting.device.small-ranges-answered", reuse=False)
@@ -349,14 +350,27 @@ def test_reset(bench: Bench, turns: int) -> None:
 def test_used_once(bench: Bench) -> None:
     """Each report shows up in the used ring exactly once, whatever notifications follow."""
     bench.start()
-    for _ in range(10):
-        bench.exchange(requests.report(bench.blocks(1)))
+    for number in range(10):
+        bench.exchange(requests.report(bench.blocks(longest(bench, 1 + 4 * number))))
         bench.notify(Queue.REPORTING)
     bench.transport.settle()
     used = bench.driver.rings[Queue.REPORTING].used_index
-    bench.require(
-        used == 10,
-        "ring.device.used-idx-counts-chains",
-        expected="a used index of 10 after 10 reports",
-        seen=str(used),
-    )
+    if used != 10:  # a report was used again, or an index moved on for none
+        slugs = ("reporting.device.use-once", "ring.device.used-idx-counts-chains")
+        expected = "a used index of 10 after 10 reports"
+        raise Failed([Violation(slug, expected, str(used)) for slug in slugs])
+
+
+@case(
+    "reporting.device.no-effect-after-use",
+    "reporting.device.containment",
+    id="reporting.neighbours-in-turn",
+    features=[Feature.PAGE_REPORTING],
+)
+def test_neighbours_in_turn(bench: Bench) -> None:
+    """A report costs nothing of the page beside it that was reported, used and written before."""
+    bench.start()
+    (whole,) = bench.blocks(1, order=3)
+    pages = [Span(number * PAGE, PAGE) for number in whole.pages()]
+    for page in (*pages, *reversed(pages)):
+        bench.exchange(requests.report([page]))  # which is written at once when it is back

@@ -13,7 +13,7 @@ from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
 from vhint_conformance.cases.hint_drafts import ACCEPTED, draft_of, expect
 from vhint_conformance.cases.hinting import acknowledge
-from vhint_conformance.cases.raw import put_chain
+from vhint_conformance.cases.raw import ask_interrupt, put_chain
 from vhint_conformance.cases.tools import need_untouched, pfns
 from vhint_conformance.variants import Rings
 from vhint_conformance.verdict import NotApplicable
@@ -204,8 +204,10 @@ def test_high_address(bench: Bench) -> None:
 )
 def test_writes(bench: Bench) -> None:
     """Long traffic leaves descriptors, available ring, requests and all other memory as written."""
-    bench.start()
+    driver = bench.start()
     for _ in range(30):
+        if Feature.EVENT_IDX in driver.negotiated.accepted:
+            ask_interrupt(driver.rings[INFLATE])  # which is the driver's to take back as well
         numbers = pfns(bench, 8)
         bench.exchange(requests.inflate(numbers))
         bench.exchange(requests.deflate(numbers))

@@ -22,6 +22,8 @@ INFLATE = Queue.INFLATE
 def test_before_driver_ok(bench: Bench) -> None:
     """No chain is taken before DRIVER_OK, even if the driver notifies too early."""
     bench.start(live=False)
+    bench.transport.settle()
+    bench.transport.take_interrupts()  # some signal each eventfd once, as soon as they have it
     bench.send(requests.inflate(pfns(bench, 4)), notify=False)
     bench.notify(INFLATE)
     bench.transport.settle()

@@ -30,6 +30,30 @@ def test_interrupt(bench: Bench) -> None:
         expect_interrupt(bench, "ring.device.flags-zero-notifies")
 
 
+@pytest.mark.parametrize("event_idx", [True, False], ids=["event-idx", "flag"])
+@case(
+    "ring.device.flags-zero-notifies",
+    "ring.device.event-idx-notifies",
+    id="ring.interrupt-after-use",
+)
+def test_interrupt_after_use(bench: Bench, event_idx: bool) -> None:
+    """A notification tells of a buffer that is used: one that came too early has to come again."""
+    if event_idx and Feature.EVENT_IDX not in bench.offered:
+        raise NotApplicable("EVENT_IDX is not offered")
+    ring = bench.start(without=[] if event_idx else [Feature.EVENT_IDX]).rings[INFLATE]
+    slug = f"ring.device.{'event-idx' if event_idx else 'flags-zero'}-notifies"
+    for _ in range(5):
+        if event_idx:
+            ask_interrupt(ring)
+        bench.transport.take_interrupts()
+        bench.send(requests.inflate(pfns(bench, 1)))
+        expect_interrupt(bench, slug)
+        if not bench.driver.look(INFLATE, bench.recorder.last):
+            bench.waits(INFLATE)
+            expect_interrupt(bench, slug, "a buffer that was used after the notification")
+        bench.answer(INFLATE)
+
+
 @case("ring.device.used-event-ignored", id="ring.used-event-ignored")
 def test_used_event_ignored(bench: Bench) -> None:
     """Without EVENT_IDX the field used_event means nothing."""
@@ -129,19 +153,27 @@ def test_event_idx_batch(bench: Bench) -> None:
 
 @case("ring.device.event-idx-quiet", id="ring.event-idx-quiet", features=[Feature.EVENT_IDX])
 def test_event_idx_quiet(bench: Bench) -> None:
-    """With EVENT_IDX the device is quiet about entries that used_event does not name."""
-    driver = bench.start()
-    as_split(driver.rings[INFLATE]).put_used_event(1000)
-    bench.transport.take_interrupts()
-    bench.exchange(requests.inflate(pfns(bench, 1)))
-    bench.exchange(requests.inflate(pfns(bench, 1)))
-    bench.transport.settle()
-    bench.require(
-        not bench.transport.take_interrupts().used,
-        "ring.device.event-idx-quiet",
-        expected="no notification",
-        seen="one",
-    )
+    """With EVENT_IDX the device is quiet about entries that used_event does not name.
+
+    It names one that is far ahead first, and then one that was used, and notified, before.
+    """
+    ring = as_split(bench.start().rings[INFLATE])
+    ring.put_used_event(1000)
+    for event in ("ahead", "behind"):
+        bench.transport.settle()
+        bench.transport.take_interrupts()
+        bench.exchange(requests.inflate(pfns(bench, 1)))
+        bench.exchange(requests.inflate(pfns(bench, 1)))
+        bench.transport.settle()
+        bench.require(
+            not bench.transport.take_interrupts().used,
+            "ring.device.event-idx-quiet",
+            expected="no notification",
+            seen="one",
+            where=f"used_event {event}",
+        )
+        ask_interrupt(ring)
+        bench.exchange(requests.inflate(pfns(bench, 1)))  # and leave the field as it is
 
 
 @case(

@@ -11,12 +11,13 @@ from vhint.ring import PackedDriverQueue
 from vhint.spans import Span
 from vhint.wire import packed_vring
 from vhint.wire.features import Feature
+from vhint.wire.packed_vring import PackedFlag
 from vhint.wire.queues import Queue
 from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench
 from vhint_conformance.case import case
 from vhint_conformance.cases.raw import as_packed, ask_interrupt, put_chain, spend_id
-from vhint_conformance.cases.tools import expect_interrupt, pfns
+from vhint_conformance.cases.tools import expect_interrupt, need_untouched, pfns
 from vhint_conformance.variants import Rings
 
 INFLATE = Queue.INFLATE
@@ -61,18 +62,21 @@ def test_lists(bench: Bench, size: int) -> None:
     driver = bench.start(queue_size=size)
     bench.need_entries(INFLATE, 3)
     ring = as_packed(driver.rings[INFLATE])
-    size, slug = ring.layout.size, "ring.device.packed-list-skipped"
+    size, first = ring.layout.size, "ring.device.packed-list-skipped"
+    slug = first
     for turn in range(2 * size):
         pieces = [(), (7,), (3, 2)][turn % 3]  # numbers are cut in two: the order of bytes counts
         draft = requests.inflate(pfns(bench, 3))
         if pieces and ring.position.slot + len(pieces) + 1 >= size:
-            slug = "ring.device.packed-wrap-counter"  # it has to change within a list
+            # The counter has to change within a list.
+            first, slug = "ring.device.packed-wraps", "ring.device.packed-wrap-counter"
         bench.send(draft, notify=False, readable_pieces=pieces)
         at = ring.position
         rest = [at.on(size - back, size).slot for back in range(1, len(pieces) + 1)]
         before = [bench.memory.read(descriptor(ring, slot)) for slot in rest]
         bench.notify(INFLATE)
-        bench.answer(INFLATE, slug)
+        with bench.blaming(first, "lists of any length to be used, wherever in the ring they end"):
+            bench.answer(INFLATE, slug)
         bench.require(
             before == [bench.memory.read(descriptor(ring, slot)) for slot in rest],
             "ring.device.packed-one-used-per-list",
@@ -158,6 +162,33 @@ def test_not_available(bench: Bench) -> None:
         )
         bench.publish(INFLATE)
         bench.answer(INFLATE)
+
+
+@packed_case("ring.device.packed-use-only-available", id="ring.packed-used-already")
+def test_used_already(bench: Bench) -> None:
+    """A descriptor that has USED as well as AVAIL as they are next is none that is available."""
+    driver = bench.start()
+    ring = as_packed(driver.rings[INFLATE])
+    for _ in range(2):
+        bench.exchange(requests.inflate(pfns(bench, 1)))
+    draft = requests.inflate(pfns(bench, 2))
+    (place,) = driver.place(draft.readable)
+    at, both = descriptor(ring, ring.position.slot), PackedFlag.AVAIL | PackedFlag.USED
+    raw = packed_vring.DESCRIPTOR_STRUCT.pack(*place, 0, int(both))
+    bench.memory.write(at.start, raw)
+    bench.notify(INFLATE)
+    bench.transport.settle()
+    slug = "ring.device.packed-use-only-available"
+    bench.require(
+        bench.memory.read(at) == raw,
+        slug,
+        expected="a descriptor that is used to stay as it is",
+        seen=bench.memory.read(at).hex(),
+        where=f"inflate queue, slot {ring.position.slot}",
+    )
+    bench.observe()
+    need_untouched(bench, draft.blocks, slug, "the pages that a used descriptor names discarded")
+    bench.exchange(requests.inflate(pfns(bench, 1)))
 
 
 @packed_case("ring.device.packed-no-change-after-used", id="ring.packed-used-stays")

@@ -90,8 +90,11 @@ def test_polled(bench: Bench) -> None:
 )
 def test_values(bench: Bench) -> None:
     """The host reads entries of 10 bytes: a 16-bit tag and a 64-bit value, little-endian."""
-    big = (Statistic(FREE, 0x0102030405060708), Statistic(TOTAL, (1 << 62) + 5))
-    understands(bench, big, "balloon.device.stats-entry-size")
+    slug = "balloon.device.stats-entry-size"
+    understands(bench, (Statistic(FREE, 0x0102030405060708), Statistic(TOTAL, (1 << 62) + 5)), slug)
+    unsigned = (Statistic(FREE, 0xFEDCBA9876543210), Statistic(TOTAL, 1 << 63))
+    poll(bench, unsigned)
+    expect(bench, slug, {each.tag: each.value for each in unsigned})
 
 
 @case(
@@ -126,7 +129,8 @@ def test_unknown_tags(bench: Bench) -> None:
     # A driver knows more of them every year: what the device knows may come after any number.
     many = [Statistic(tag, tag) for tag in range(0x4000, 0x4000 + 200)]
     later = [Statistic(each.tag, each.value + 1) for each in entries if each.tag in KNOWN]
-    poll(bench, [*many, *later])
+    alike = [Statistic(0x0100 | tag, 3) for tag in KNOWN]  # but for the upper byte
+    poll(bench, [*many, *later, *alike])
     figures = {each.tag: each.value for each in later}
     expect(bench, "balloon.device.stats-ignore-unknown-tags", figures)
 
@@ -140,6 +144,26 @@ def test_unknown_tags(bench: Bench) -> None:
 def test_subset(bench: Bench) -> None:
     """A buffer with one figure is as good as any."""
     understands(bench, [Statistic(FREE, 77 << 20)], "balloon.device.stats-accept-subset")
+
+
+@case(
+    "balloon.device.stats-no-stale-answer",
+    id="balloon.stats-left-out",
+    features=NEEDS,
+    capabilities=READS,
+)
+def test_left_out(bench: Bench) -> None:
+    """A figure that the newest buffer leaves out is not told as it was in the one before."""
+    fresh = [Statistic(FREE, 77 << 20)]
+    understands(bench, fresh, "balloon.device.stats-accept-subset")
+    old = {each.tag: each.value for each in FIGURES}
+    found = bench.control.statistics().get(TOTAL)
+    bench.require(
+        found != old[TOTAL],
+        "balloon.device.stats-no-stale-answer",
+        expected="no figure for what the newest buffer leaves out",
+        seen=f"{found}, which the buffer before had",
+    )
 
 
 @case(

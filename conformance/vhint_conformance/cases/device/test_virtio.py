@@ -148,6 +148,29 @@ def test_unoffered(bench: Bench) -> None:
 
 
 @case(
+    "virtio.device.renegotiation-not-refused",
+    id="virtio.refusal-forgotten",
+    capabilities=[Capability.ANSWERS_FEATURES],
+)
+def test_refusal_forgotten(bench: Bench) -> None:
+    """Features that were accepted before are accepted again, though others were refused since."""
+    absent = next(bit for bit in range(24) if not bench.offered.bits >> bit & 1)
+    for wrong in (1 << Feature.VERSION_1 | 1 << absent, 1 << Feature.HINTING_BITMAP):
+        bench.start()
+        bench.reset()
+        transport = bench.transport
+        for status in (DeviceStatus.ACKNOWLEDGE, DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER):
+            transport.write_status(status)
+        transport.write_features(wrong)
+        transport.write_status(READY)
+        bench.reset()
+        with bench.blaming("virtio.device.renegotiation-not-refused", "a refusal to be forgotten"):
+            bench.start()
+            bench.exchange(requests.inflate(pfns(bench, 1)))
+        bench.reset()
+
+
+@case(
     "virtio.device.status-zero-after-reset",
     id="virtio.reset-status",
     capabilities=[Capability.SHOWS_STATUS],

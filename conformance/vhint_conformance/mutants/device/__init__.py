@@ -23,6 +23,7 @@ from vhint_conformance.mutants.device import (
     reporting,
     rings,
     rounds,
+    seldom,
     statistics,
     status,
     used_ring,
@@ -49,6 +50,7 @@ GROUPS: Mapping[str, tuple[Mutant | BusMutant, ...]] = {
     "hinting: refusals": hint_refusals.MUTANTS,
     "hinting: limits": hint_limits.MUTANTS,
     "registers of a bus": bus.MUTANTS,
+    "what shows seldom": seldom.MUTANTS,
 }
 """Device mutants by subject."""
 
