@@ -46,6 +46,9 @@ QUEUE_FEATURE = {
 GIVEN = (Queue.REPORTING, Queue.HINTING, Queue.INFLATE)
 """Queues whose requests give pages to the device until they are used, or until deflated."""
 
+SCRAWL = b"scrawled"
+"""What fills pages that a device has made something of."""
+
 ABOUT_TO = 2.0
 """Seconds that a driver may take between making a chain available and notifying of it."""
 
@@ -60,6 +63,8 @@ class DriverBench:
         self.target = target
         self.info = info
         self.rng = random.Random(f"{seed}:{info.id}")  # noqa: S311 - repeatable on purpose
+        #: What a driver breaks that dies of what the case is about to do to it.
+        self.stake = ""
         self.observations: dict[str, Any] = {}
         self.effectiveness: dict[str, int] = {"offered_pages": 0, "discarded_pages": 0}
         self.recorder = Recorder()
@@ -270,7 +275,7 @@ class DriverBench:
             return ()
         memory = self.session.memory
         wanted = merge(request.blocks if blocks is None else blocks)
-        usable = [span for span in wanted if memory.contains(span)]
+        usable = [span for span in wanted if memory.contains(span) and _is_whole_pages(span)]
         before = memory.holes()
         for span in usable:
             memory.discard(span)
@@ -281,6 +286,18 @@ class DriverBench:
         self.effectiveness["discarded_pages"] += fresh
         self.recorder.emit(Discarded(gone, self.recorder.last))
         return gone
+
+    def scrawl(self, request: Request) -> None:
+        """Write something of nobody's into the pages of a request: their content is lost.
+
+        A device may do that where it need not keep poison; discarded pages read 0, which a driver
+        that counts on old content may have had in them.
+        """
+        if self.keeps_poison(request.queue):
+            return
+        for span in request.blocks:
+            if self.session.memory.contains(span):
+                self.session.memory.write(span.start, SCRAWL * (span.length // len(SCRAWL)))
 
     def keeps_poison(self, queue: Queue) -> bool:
         """Whether the pages of a queue have to go on reading as poison_val."""
@@ -494,7 +511,22 @@ class DriverBench:
                 self.observations.setdefault("should", []).append(str(violation))
             else:
                 found.append(violation)
+        if found:
+            found += self._slept_through()
         return found
+
+    def _slept_through(self) -> list[Violation]:
+        """Return why a driver may not have gone on: it asked for the wrong interrupt."""
+        return [
+            Violation(
+                "ring.driver.recheck-after-enabling",
+                "a used buffer looked at, or a notification of it asked for",
+                "a notification asked for of a later one",
+                f"{name} queue",
+            )
+            for name, queue in self.device.queues.items()
+            if queue.sleeps_through
+        ]
 
     def stop_if_broken(self) -> None:
         """Fail at once if something was found already: what follows would only blur it."""
@@ -511,3 +543,8 @@ class DriverBench:
         """Let go of the driver."""
         if self._session is not None:
             self._session.close()
+
+
+def _is_whole_pages(span: Span) -> bool:
+    """Whether a span can be discarded: what is not whole pages, `ShapeRules` have judged."""
+    return span.start % PAGE == 0 and span.length % PAGE == 0

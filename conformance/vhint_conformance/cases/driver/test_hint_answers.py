@@ -102,6 +102,7 @@ def test_bad_answer(bench: DriverBench, name: str) -> None:
         raise NotApplicable("the driver leaves no room for result bits")
     tickets = set(device.outstanding)
     after = Aftermath(bench, gone)
+    bench.stake = RESET
     bench.answer(request, bad.data, bad.length)
     after.wait()
     more = [each for each in bench.waiting(HINTING) if each.ticket not in tickets]
@@ -147,6 +148,7 @@ def test_bad_id(bench: DriverBench) -> None:
     after = Aftermath(bench, ())
     heads = {each.taken.chain.head for each in bench.waiting(HINTING)}
     stray = next(n for n in range(device.queues[HINTING].layout.size) if n not in heads)
+    bench.stake = "hint.driver.bad-id-detected"
     device.push(HINTING, stray, 16)
     device.signal(HINTING)
     after.wait()
@@ -235,6 +237,31 @@ def test_uncovered_results(bench: DriverBench, status: Status) -> None:
         "hint.driver.uncovered-results-lost",
         expected="an answer without result bits taken for a good one",
         seen="the device reset",
+    )
+    bench.held.clear()
+    bench.idle(1.0)
+
+
+@driver_case(
+    "ring.driver.nothing-beyond-len",
+    "hint.driver.uncovered-results-lost",
+    UNINITIALISED,
+    id="hint.driver-results-beyond-length",
+    features=FEATURES,
+)
+def test_results_beyond_length(bench: DriverBench) -> None:
+    """Result bits that stand behind the used length say nothing: every block counts as taken."""
+    bench.start(offers.HINTS, hold=[HINTING])
+    request = provoke(bench, HINTING)
+    bench.discard(request)
+    bench.answer(request, answers.sound(request, accept=1), answers.HEADER.size)
+    bench.idle(1.0)
+    lost = [each for each in bench.tester.complaints() if each.requirement == UNINITIALISED]
+    bench.require(
+        not lost,
+        "ring.driver.nothing-beyond-len",
+        expected="result bits beyond the used length not looked at",
+        seen=lost[0].seen if lost else "",
     )
     bench.held.clear()
     bench.idle(1.0)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
+from vhint.spans import Span
+from vhint.trace.events import ConfigWritten
+from vhint.wire import config
+from vhint.wire.command import DONE
+from vhint.wire.config import BalloonConfig
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import QUEUE_FEATURE, Queue
 from vhint.wire.status import DeviceStatus
@@ -206,6 +213,7 @@ def test_long_config(bench: DriverBench) -> None:
     "virtio.driver.initialisation-order",
     "virtio.driver.failed-then-reset",
     "balloon.driver.stats-first-buffer",
+    "ring.driver.kick-at-avail-event",
     id="virtio.driver-reload",
     capabilities=[Capability.RELOADS_DRIVER],
 )
@@ -259,6 +267,53 @@ def test_absent_fields(bench: DriverBench) -> None:
         "virtio.driver.config-offered-checked",
         expected=f"no field but num_pages and actual read with {device.offer.features!r}",
         seen=", ".join(read),
+    )
+
+
+@driver_case(
+    "virtio.driver.config-access-width",
+    id="virtio.driver-config-width",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_config_width(bench: DriverBench) -> None:
+    """The driver reads and writes every field of config space whole, and no two at once."""
+    device = bench.start(offers.FULL)
+    bench.set_target(16)
+    bench.command(0x80010002)
+    bench.idle(1.0)
+    bench.set_target(0)
+    bench.command(DONE.value)
+    bench.idle(1.0)
+    names = [each.name for each in fields(BalloonConfig)]
+    whole = {Span(config.field_offset(name), config.field_size(name)) for name in names}
+    written = [
+        Span(event.offset, event.length)
+        for event in bench.recorder.events
+        if isinstance(event, ConfigWritten)
+    ]
+    strange = [each for each in (*device.config_reads, *written) if each not in whole]
+    bench.require(
+        not strange,
+        "virtio.driver.config-access-width",
+        expected="accesses to whole fields, one by one",
+        seen=f"{len(strange)} others, the first to {strange[:1]}",
+    )
+
+
+@driver_case(
+    "virtio.driver.failed-when-unusable",
+    id="virtio.driver-nothing-offered",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_nothing_offered(bench: DriverBench) -> None:
+    """A driver that cannot work with a device of no features says so by FAILED."""
+    device = bench.connect(Offer("nothing", Features(0)))
+    bench.begin()
+    bench.require(
+        device.live or DeviceStatus.FAILED in device.status,
+        "virtio.driver.failed-when-unusable",
+        expected="DRIVER_OK, or FAILED",
+        seen=repr(device.status),
     )
 
 
