@@ -29,7 +29,9 @@ from vhint_conformance.model.driver_rules.requests import KEPT, UNALTERED
 from vhint_conformance.oracle.chain_faults import FAULTS
 from vhint_conformance.oracle.driver import driver_monitors
 from vhint_conformance.oracle.driver.balloon import BalloonRules
+from vhint_conformance.oracle.driver.initialisation import InitialisationRules
 from vhint_conformance.oracle.driver.rounds import CommandRules
+from vhint_conformance.oracle.driver.shapes import ShapeRules
 from vhint_conformance.oracle.monitor import Monitor
 from vhint_conformance.targets.driver import DriverSession, DriverTarget, UpperTester
 from vhint_conformance.variants import Rings
@@ -193,7 +195,19 @@ class DriverBench:
 
     def _hear(self, request: Request) -> None:
         """Take note of what a request said, before anybody can change it."""
-        self.sent[request.queue].append(request.data)
+        said = self.sent[request.queue]
+        if request.data:  # of pages there are thousands
+            said.append(request.data)
+        if request.queue is Queue.DEFLATE and Feature.MUST_TELL_HOST in self.device.accepted:
+            self._gone[request.ticket] = intersect(self._in_balloon(), request.blocks)
+
+    def change_offer(self, offer: Offer) -> None:
+        """Make it another device: the driver is to find it so when it is loaded again."""
+        self.device.offer = offer
+        self.device.config = bytearray(config.build(offer.config()))
+        for monitor in self.monitors:
+            if isinstance(monitor, (InitialisationRules, ShapeRules)):
+                monitor.offer = offer
 
     # Letting the driver work
 
@@ -380,7 +394,7 @@ class DriverBench:
         self.device.use(request, data, length)
         gone = self._gone.pop(request.ticket, ())
         if request.queue is Queue.INFLATE:
-            self._ballooned = merge([*self._ballooned, *gone])
+            self._ballooned = merge([*subtract(self._ballooned, request.blocks), *gone])
 
     def _altered(self, request: Request) -> None:
         what = self.device.queues[request.queue].altered(request.taken)

@@ -32,6 +32,10 @@ KEEP = "hint.driver.keep-isolated-on-bad-acknowledgement"
 RESET = "hint.driver.reset-on-bad-acknowledgement"
 
 
+MOST = 40
+"""Rounds of answers after which a driver has nothing more to hint, if nobody frees anything."""
+
+
 class Aftermath:
     """What a driver does after an answer: whether it lets go of the device, and of what before.
 
@@ -157,6 +161,46 @@ def test_bad_id(bench: DriverBench) -> None:
         "hint.driver.bad-id-detected",
         expected="a reset of the device",
         seen="none",
+    )
+    after.end()
+
+
+@driver_case(
+    "hint.driver.bad-id-detected",
+    "ring.driver.used-id-checked",
+    RESET,
+    id="hint.driver-stale-id",
+    features=FEATURES,
+)
+def test_stale_id(bench: DriverBench) -> None:
+    """A used id whose request was answered before says no more than one that never was."""
+    device = bench.start(offers.PFN_HINTS, hold=[HINTING])
+    provoke(bench, HINTING)
+    bench.requests(HINTING, 2)
+    known: set[int] = set()
+    for _ in range(MOST):
+        waiting = bench.waiting(HINTING)
+        known |= {each.taken.chain.head for each in waiting}
+        for each in waiting[:-1]:
+            bench.answer(each)
+        bench.idle(0.5)
+        stale = known - {each.taken.chain.head for each in bench.waiting(HINTING)}
+        if bench.waiting(HINTING) == waiting[-1:] and stale:
+            break
+    else:
+        raise NotApplicable("the driver goes on to make requests under ids that were answered")
+    gone = [span for each in bench.waiting(HINTING) for span in bench.discard(each)]
+    after = Aftermath(bench, gone)
+    bench.stake = "hint.driver.bad-id-detected"
+    device.push(HINTING, min(stale), answers.HEADER.size)
+    device.signal(HINTING)
+    after.wait()
+    used = after.used()
+    bench.require(
+        after.let_go and not used,
+        "hint.driver.bad-id-detected",
+        expected="a reset of the device, and nothing back before it",
+        seen=f"{'a' if after.let_go else 'no'} reset, {used} bytes with content again",
     )
     after.end()
 

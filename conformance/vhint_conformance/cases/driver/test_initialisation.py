@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -15,7 +15,7 @@ from vhint.wire.features import Feature, Features
 from vhint.wire.queues import QUEUE_FEATURE, Queue
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.case import Capability
-from vhint_conformance.cases.driver.tools import driver_case, provoke
+from vhint_conformance.cases.driver.tools import WORK, churn, driver_case, provoke
 from vhint_conformance.driver_bench import offer as offers
 from vhint_conformance.driver_bench.bench import DriverBench
 from vhint_conformance.driver_bench.offer import Offer
@@ -249,6 +249,36 @@ def _work(bench: DriverBench) -> set[Queue]:
     bench.idle(1.0)
     bench.check_kicks()
     return set(bench.sent)
+
+
+@driver_case(
+    "virtio.driver.accept-only-offered",
+    "hint.driver.config-limits-read",
+    "hint-pfn.driver.count-within-limit",
+    "hint.driver.order-within-bounds",
+    id="virtio.driver-other-device",
+    capabilities=[Capability.SEES_STATUS, Capability.RELOADS_DRIVER],
+)
+def test_other_device(bench: DriverBench) -> None:
+    """What a driver has read of a device in one life it does not count on in its next."""
+    device = bench.start(offers.PFN_HINTS)
+    bench.idle(1.0)
+    bench.unload()
+    small = replace(offers.PFN_HINTS, name="small", hint_max_count=2, hint_min_order=3)
+    bench.change_offer(small.without("small", Feature.EVENT_IDX))
+    bench.tester.load()
+    bench.run(lambda: device.live)
+    extra = device.accepted - device.offer.features
+    bench.require(
+        not extra,
+        "virtio.driver.accept-only-offered",
+        expected=f"at most {device.offer.features!r}",
+        seen=repr(extra),
+    )
+    bench.need_live("virtio.driver.initialisation-order")
+    if bench.can(WORK):
+        churn(bench, 2)
+    bench.idle(1.0)
 
 
 @driver_case(

@@ -264,6 +264,28 @@ def test_done_in_round(bench: DriverBench) -> None:
 
 
 @driver_case(
+    "free-page-hint.driver.release-on-remove",
+    id="free-page-hint.driver-removed-after-done",
+    features=FEATURES,
+    capabilities=[WORK, Capability.FILLS_MEMORY, Capability.RELOADS_DRIVER],
+)
+def test_removed_after_done(bench: DriverBench) -> None:
+    """Pages whose buffers were not used when DONE came are the guest's again all the same."""
+    bench.start(offers.ROUNDS)
+    whole = measure(bench)
+    bench.held.add(FREE_PAGE)
+    bench.command(ID)
+    bench.run(lambda: len(bench.waiting(FREE_PAGE)) >= 2)
+    bench.command(DONE.value)
+    bench.idle(1.0)
+    bench.held.clear()
+    bench.idle(1.0)
+    bench.unload()
+    bench.idle(1.0)
+    check_all_back(bench, whole, FREE_PAGE, "free-page-hint.driver.release-on-remove")
+
+
+@driver_case(
     "free-page-hint.driver.room-for-stop",
     id="free-page-hint.driver-full-queue",
     features=FEATURES,

@@ -79,13 +79,15 @@ def test_polls(bench: DriverBench) -> None:
 
 @driver_case(
     "balloon.driver.stats-single-buffer",
+    "ring.driver.no-alter-exposed",
     id="balloon.driver-stats-waits",
     features=FEATURES,
 )
 def test_waits(bench: DriverBench) -> None:
-    """While the device keeps the buffer, no other comes."""
+    """While the device keeps the buffer, no other comes, and it stays as it is."""
     bench.start(offers.STATISTICS)
-    next_buffer(bench, FIRST)
+    request = next_buffer(bench, FIRST)
+    bench.set_target(64)  # so that there would be other figures
     bench.idle()
     bench.require(
         len(bench.waiting(STATS)) <= 1,
@@ -93,6 +95,8 @@ def test_waits(bench: DriverBench) -> None:
         expected="one buffer at most",
         seen=str(len(bench.waiting(STATS))),
     )
+    bench.answer(request)
+    bench.idle(0.5)
 
 
 @driver_case(

@@ -9,6 +9,7 @@ from vhint_conformance.mutants.guest import (
     balloon,
     beliefs,
     capture,
+    halves,
     initialisation,
     more_rounds,
     packed_rings,
@@ -33,6 +34,7 @@ GROUPS: Mapping[str, tuple[GuestMutant, ...]] = {
     "what shows seldom": seldom.MUTANTS,
     "rounds that are disturbed": more_rounds.MUTANTS,
     "what a guest believes": beliefs.MUTANTS,
+    "half looked at, or remembered": halves.MUTANTS,
 }
 """Guest mutants by subject."""
 
