@@ -61,7 +61,8 @@ class Judge:
         if isinstance(error, TargetDied) and (error.ended or error.hangs):
             slug = error.stake or broken_by_dying(outcome.requirements)
             seen = f"it {'runs without an end' if error.hangs else 'died'}: {error}"
-            expected = "a device that lives through malformed chains"
+            judged = outcome.role or "target"
+            expected = f"a {judged} that lives through what the other side does wrong"
             error = Failed([Violation(slug, expected, seen)]) if slug else error
         if isinstance(error, Failed):
             return self._failed(outcome, error, whole=whole)

@@ -91,6 +91,7 @@ def bad_answers(request: Request) -> dict[str, BadAnswer]:
     partial = int(Status.PARTIAL)
     found = {
         "cookie": bad("bad-cookie-detected", other, status, processed),
+        "cookie-high": bad("bad-cookie-detected", cookie ^ 0x5A5A5A5A << 32, status, processed),
         "cookie-zero": bad("bad-cookie-detected", 0, status, processed),
         "status": bad("bad-status-detected", cookie, 5, processed),
         "status-high": bad("bad-status-detected", cookie, 1 << 31, processed),
@@ -99,6 +100,9 @@ def bad_answers(request: Request) -> dict[str, BadAnswer]:
         "long": bad(
             "long-acknowledgement-detected", cookie, status, processed, length=len(good) + 64
         ),
+        "long-by-one": bad(
+            "long-acknowledgement-detected", cookie, status, processed, length=len(good) + 1
+        ),
         "refusal-with-results": bad(
             "refusal-with-results-detected", cookie, int(Status.MALFORMED), 0, more=b"\1"
         ),
@@ -106,6 +110,9 @@ def bad_answers(request: Request) -> dict[str, BadAnswer]:
             "processed-contradiction-detected", cookie, status, processed + 1
         ),
         "none-processed": bad("processed-contradiction-detected", cookie, int(Status.OK), 0),
+        "refusal-of-some": bad(
+            "processed-contradiction-detected", cookie, int(Status.MALFORMED), 1, more=b""
+        ),
         "partial-of-all": bad("processed-contradiction-detected", cookie, partial, processed),
     }
     if len(rest) == byte_length(header(request).count):  # else none need have been written
@@ -117,15 +124,18 @@ def bad_answers(request: Request) -> dict[str, BadAnswer]:
 
 BAD_ANSWERS = (
     "cookie",
+    "cookie-high",
     "cookie-zero",
     "status",
     "status-high",
     "short",
     "empty",
     "long",
+    "long-by-one",
     "refusal-with-results",
     "too-many-processed",
     "none-processed",
+    "refusal-of-some",
     "partial-of-all",
     "partial-miscounted",
 )

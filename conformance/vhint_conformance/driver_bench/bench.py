@@ -29,7 +29,9 @@ from vhint_conformance.model.driver_rules.requests import KEPT, UNALTERED
 from vhint_conformance.oracle.chain_faults import FAULTS
 from vhint_conformance.oracle.driver import driver_monitors
 from vhint_conformance.oracle.driver.balloon import BalloonRules
+from vhint_conformance.oracle.driver.initialisation import InitialisationRules
 from vhint_conformance.oracle.driver.rounds import CommandRules
+from vhint_conformance.oracle.driver.shapes import ShapeRules
 from vhint_conformance.oracle.monitor import Monitor
 from vhint_conformance.targets.driver import DriverSession, DriverTarget, UpperTester
 from vhint_conformance.variants import Rings
@@ -46,6 +48,9 @@ QUEUE_FEATURE = {
 GIVEN = (Queue.REPORTING, Queue.HINTING, Queue.INFLATE)
 """Queues whose requests give pages to the device until they are used, or until deflated."""
 
+SCRAWL = b"scrawled"
+"""What fills pages that a device has made something of."""
+
 ABOUT_TO = 2.0
 """Seconds that a driver may take between making a chain available and notifying of it."""
 
@@ -60,6 +65,8 @@ class DriverBench:
         self.target = target
         self.info = info
         self.rng = random.Random(f"{seed}:{info.id}")  # noqa: S311 - repeatable on purpose
+        #: What a driver breaks that dies of what the case is about to do to it.
+        self.stake = ""
         self.observations: dict[str, Any] = {}
         self.effectiveness: dict[str, int] = {"offered_pages": 0, "discarded_pages": 0}
         self.recorder = Recorder()
@@ -188,7 +195,19 @@ class DriverBench:
 
     def _hear(self, request: Request) -> None:
         """Take note of what a request said, before anybody can change it."""
-        self.sent[request.queue].append(request.data)
+        said = self.sent[request.queue]
+        if request.data:  # of pages there are thousands
+            said.append(request.data)
+        if request.queue is Queue.DEFLATE and Feature.MUST_TELL_HOST in self.device.accepted:
+            self._gone[request.ticket] = intersect(self._in_balloon(), request.blocks)
+
+    def change_offer(self, offer: Offer) -> None:
+        """Make it another device: the driver is to find it so when it is loaded again."""
+        self.device.offer = offer
+        self.device.config = bytearray(config.build(offer.config()))
+        for monitor in self.monitors:
+            if isinstance(monitor, (InitialisationRules, ShapeRules)):
+                monitor.offer = offer
 
     # Letting the driver work
 
@@ -270,7 +289,7 @@ class DriverBench:
             return ()
         memory = self.session.memory
         wanted = merge(request.blocks if blocks is None else blocks)
-        usable = [span for span in wanted if memory.contains(span)]
+        usable = [span for span in wanted if memory.contains(span) and _is_whole_pages(span)]
         before = memory.holes()
         for span in usable:
             memory.discard(span)
@@ -281,6 +300,18 @@ class DriverBench:
         self.effectiveness["discarded_pages"] += fresh
         self.recorder.emit(Discarded(gone, self.recorder.last))
         return gone
+
+    def scrawl(self, request: Request) -> None:
+        """Write something of nobody's into the pages of a request: their content is lost.
+
+        A device may do that where it need not keep poison; discarded pages read 0, which a driver
+        that counts on old content may have had in them.
+        """
+        if self.keeps_poison(request.queue):
+            return
+        for span in request.blocks:
+            if self.session.memory.contains(span):
+                self.session.memory.write(span.start, SCRAWL * (span.length // len(SCRAWL)))
 
     def keeps_poison(self, queue: Queue) -> bool:
         """Whether the pages of a queue have to go on reading as poison_val."""
@@ -363,7 +394,7 @@ class DriverBench:
         self.device.use(request, data, length)
         gone = self._gone.pop(request.ticket, ())
         if request.queue is Queue.INFLATE:
-            self._ballooned = merge([*self._ballooned, *gone])
+            self._ballooned = merge([*subtract(self._ballooned, request.blocks), *gone])
 
     def _altered(self, request: Request) -> None:
         what = self.device.queues[request.queue].altered(request.taken)
@@ -494,7 +525,22 @@ class DriverBench:
                 self.observations.setdefault("should", []).append(str(violation))
             else:
                 found.append(violation)
+        if found:
+            found += self._slept_through()
         return found
+
+    def _slept_through(self) -> list[Violation]:
+        """Return why a driver may not have gone on: it asked for the wrong interrupt."""
+        return [
+            Violation(
+                "ring.driver.recheck-after-enabling",
+                "a used buffer looked at, or a notification of it asked for",
+                "a notification asked for of a later one",
+                f"{name} queue",
+            )
+            for name, queue in self.device.queues.items()
+            if queue.sleeps_through
+        ]
 
     def stop_if_broken(self) -> None:
         """Fail at once if something was found already: what follows would only blur it."""
@@ -511,3 +557,8 @@ class DriverBench:
         """Let go of the driver."""
         if self._session is not None:
             self._session.close()
+
+
+def _is_whole_pages(span: Span) -> bool:
+    """Whether a span can be discarded: what is not whole pages, `ShapeRules` have judged."""
+    return span.start % PAGE == 0 and span.length % PAGE == 0

@@ -298,7 +298,8 @@ class JudgingDevice:
         queue = self.queues[name]
         self.recorder.emit(Used(name, head, ticket, length, self.recorder.last))
         queue.push(head, length)
-        if queue.interrupt_needed():
+        queue.silent = not queue.interrupt_needed()
+        if not queue.silent:
             self.signal(name)
 
     # Config space

@@ -11,7 +11,7 @@ from vhint_conformance.case import Case
 from vhint_conformance.driver_bench.bench import DriverBench
 from vhint_conformance.targets.driver import DriverTarget
 from vhint_conformance.tracing import write_trace
-from vhint_conformance.verdict import Failed, Inconclusive, NotApplicable, TargetError
+from vhint_conformance.verdict import Failed, Inconclusive, NotApplicable, TargetDied, TargetError
 
 
 @contextmanager
@@ -32,6 +32,8 @@ def open_driver_bench(
         except TargetError as died:
             if found := bench.violations():  # why it died may well be what it did before
                 raise Failed(found) from died
+            if isinstance(died, TargetDied):
+                died.stake = bench.stake
             raise
         else:
             bench.finish()

@@ -14,6 +14,7 @@ from vhint.ring import (
     Position,
     RingError,
     SplitDeviceQueue,
+    SplitLayout,
     device_ring,
 )
 from vhint.ring.packed_layout import START
@@ -76,6 +77,8 @@ class JudgedQueue:
                 begin=self.ring.available_position,
             )
         self.notified = False
+        #: Whether the driver had asked to hear nothing of what was used last.
+        self.silent = False
         self._quiet = False
         self._held: dict[int, Taken] = {}
         self._passed: set[int] = set()
@@ -144,6 +147,15 @@ class JudgedQueue:
     def interrupt_needed(self) -> bool:
         """Whether the driver asked to hear of what was used."""
         return self.ring.interrupt_needed()
+
+    @property
+    def sleeps_through(self) -> bool:
+        """Whether the driver waits for a used buffer later than one that it was not told of."""
+        if not self.silent or not self.event_idx or not isinstance(self.layout, SplitLayout):
+            return False
+        wanted = self.memory.load16(self.layout.used_event_at)
+        used = self.memory.load16(self.layout.used_index_at)
+        return (wanted - used) % (1 << 16) < self.layout.size
 
     def altered(self, taken: Taken) -> Alteration | None:
         """Say what of an outstanding chain is not as it was, or return None."""

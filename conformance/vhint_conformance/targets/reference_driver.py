@@ -42,11 +42,13 @@ from vhint.guest.wishes import wish_for
 from vhint.ring import GuestMemory
 from vhint.spans import PAGE, Span
 from vhint.trace import Recorder
+from vhint.wire import config
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
 from vhint_conformance.case import Capability
 from vhint_conformance.driver_bench.device import JudgingDevice
 from vhint_conformance.driver_bench.offer import BALLOON, HINTING, Offer
+from vhint_conformance.model.driver_rules import RoundRules
 from vhint_conformance.model.reference_guest import Mutation
 from vhint_conformance.targets.driver import DriverLimits, DriverSession, DriverTarget
 from vhint_conformance.targets.reference_tester import GuestTester
@@ -70,6 +72,8 @@ MAX_STEPS = 12_000
 """Steps of one `run` after which a guest is taken never to come to rest."""
 
 POISON = 0xAAAAAAAA
+COMMAND_AT = config.field_offset("free_page_hint_cmd_id")
+
 ABILITIES = frozenset(
     {
         Capability.SEES_STATUS,
@@ -90,7 +94,11 @@ T = TypeVar("T")
 
 
 class GuestSession(DriverSession):
-    """A guest object on a judging device, over memory of its own."""
+    """A guest object on a judging device, over memory of its own.
+
+    `breaches` and `rounds` are what it confesses: what its ledger of pages found, and how it took
+    back pages that were hinted, which no device can see.
+    """
 
     def __init__(
         self, offer: Offer, recorder: Recorder, mutation: Mutation, generation: str
@@ -102,6 +110,8 @@ class GuestSession(DriverSession):
         self.device.signal = self._signal
         self._guests_view.before_store = self.device.driver_stores
         self.breaches: list[Breach] = []
+        self.rounds = RoundRules(self.memory)
+        recorder.listen(self.rounds.see)
         self._turn = 0
         self.guest = self._make_guest(offer, mutation, generation)
         self.tester = GuestTester(self)
@@ -135,6 +145,7 @@ class GuestSession(DriverSession):
             content=PatternContent(self._guests_view),
             generation=GENERATIONS[generation](),
             hint_format=mutation.formats(made, True) if mutation.formats else made(),
+            emit=lambda event: self.rounds.see(0, event),
             on_breach=self.breaches.append,
         )
         if mutation.prepare:
@@ -160,7 +171,10 @@ class GuestSession(DriverSession):
             case WriteConfig(offset, data):
                 device.write_config(offset, data)
             case ReadConfig(offset, length):
-                return int.from_bytes(device.read_config(offset, length), "little")
+                value = int.from_bytes(device.read_config(offset, length), "little")
+                if offset == COMMAND_AT:
+                    self.rounds.shown(value)
+                return value
             case Notify(_, index):
                 device.notify(index)
         return None
@@ -176,7 +190,8 @@ class GuestSession(DriverSession):
         except (InitialisationError, OutOfMemoryError):
             raise
         except Exception as error:
-            raise TargetDied(f"the driver raised {type(error).__name__}: {error}") from error
+            said = f"the driver raised {type(error).__name__}: {error}"
+            raise TargetDied(said, ended=True) from error
 
     # The session
 

@@ -103,6 +103,7 @@ def test_inflate_held(bench: DriverBench) -> None:
     "balloon.driver.no-deflate-before-inflate-use",
     "balloon.driver.deflate-only-own",
     "balloon.driver.unacknowledged-kept",
+    "balloon.driver.wait-for-inflate",
     id="balloon.driver-change-of-mind",
 )
 def test_change_of_mind(bench: DriverBench, before: int) -> None:
@@ -115,8 +116,11 @@ def test_change_of_mind(bench: DriverBench, before: int) -> None:
     bench.held.add(INFLATE)
     bench.set_target(before + 128)
     request = bench.request(INFLATE, DEMAND)
+    bench.discard(request)
     bench.set_target(0)
     bench.idle(1.0)
+    if bench.can(WORK):
+        press(bench)
     bench.stop_if_broken()
     bench.answer(request)
     bench.held.clear()
@@ -144,6 +148,8 @@ def test_deflate_held(bench: DriverBench) -> None:
     for span in deflate.blocks:
         memory.discard(span)  # they are in the balloon still
     bench.watch(deflate)
+    bench.set_target(0)  # once more: a change of config space answers nothing
+    bench.idle(1.0)
     if bench.can(WORK):
         press(bench)
     bench.idle(1.0)
@@ -247,6 +253,7 @@ def test_no_deflate_on_oom(bench: DriverBench) -> None:
 @driver_case(
     "balloon.driver.may-deflate-on-oom",
     "balloon.driver.deflate-through-queue",
+    "balloon.driver.update-actual",
     id="balloon.driver-deflate-on-oom",
     features=[Feature.DEFLATE_ON_OOM],
     capabilities=[WORK, Capability.FILLS_MEMORY],

@@ -32,6 +32,10 @@ KEEP = "hint.driver.keep-isolated-on-bad-acknowledgement"
 RESET = "hint.driver.reset-on-bad-acknowledgement"
 
 
+MOST = 40
+"""Rounds of answers after which a driver has nothing more to hint, if nobody frees anything."""
+
+
 class Aftermath:
     """What a driver does after an answer: whether it lets go of the device, and of what before.
 
@@ -102,6 +106,7 @@ def test_bad_answer(bench: DriverBench, name: str) -> None:
         raise NotApplicable("the driver leaves no room for result bits")
     tickets = set(device.outstanding)
     after = Aftermath(bench, gone)
+    bench.stake = RESET
     bench.answer(request, bad.data, bad.length)
     after.wait()
     more = [each for each in bench.waiting(HINTING) if each.ticket not in tickets]
@@ -147,6 +152,7 @@ def test_bad_id(bench: DriverBench) -> None:
     after = Aftermath(bench, ())
     heads = {each.taken.chain.head for each in bench.waiting(HINTING)}
     stray = next(n for n in range(device.queues[HINTING].layout.size) if n not in heads)
+    bench.stake = "hint.driver.bad-id-detected"
     device.push(HINTING, stray, 16)
     device.signal(HINTING)
     after.wait()
@@ -155,6 +161,46 @@ def test_bad_id(bench: DriverBench) -> None:
         "hint.driver.bad-id-detected",
         expected="a reset of the device",
         seen="none",
+    )
+    after.end()
+
+
+@driver_case(
+    "hint.driver.bad-id-detected",
+    "ring.driver.used-id-checked",
+    RESET,
+    id="hint.driver-stale-id",
+    features=FEATURES,
+)
+def test_stale_id(bench: DriverBench) -> None:
+    """A used id whose request was answered before says no more than one that never was."""
+    device = bench.start(offers.PFN_HINTS, hold=[HINTING])
+    provoke(bench, HINTING)
+    bench.requests(HINTING, 2)
+    known: set[int] = set()
+    for _ in range(MOST):
+        waiting = bench.waiting(HINTING)
+        known |= {each.taken.chain.head for each in waiting}
+        for each in waiting[:-1]:
+            bench.answer(each)
+        bench.idle(0.5)
+        stale = known - {each.taken.chain.head for each in bench.waiting(HINTING)}
+        if bench.waiting(HINTING) == waiting[-1:] and stale:
+            break
+    else:
+        raise NotApplicable("the driver goes on to make requests under ids that were answered")
+    gone = [span for each in bench.waiting(HINTING) for span in bench.discard(each)]
+    after = Aftermath(bench, gone)
+    bench.stake = "hint.driver.bad-id-detected"
+    device.push(HINTING, min(stale), answers.HEADER.size)
+    device.signal(HINTING)
+    after.wait()
+    used = after.used()
+    bench.require(
+        after.let_go and not used,
+        "hint.driver.bad-id-detected",
+        expected="a reset of the device, and nothing back before it",
+        seen=f"{'a' if after.let_go else 'no'} reset, {used} bytes with content again",
     )
     after.end()
 
@@ -235,6 +281,31 @@ def test_uncovered_results(bench: DriverBench, status: Status) -> None:
         "hint.driver.uncovered-results-lost",
         expected="an answer without result bits taken for a good one",
         seen="the device reset",
+    )
+    bench.held.clear()
+    bench.idle(1.0)
+
+
+@driver_case(
+    "ring.driver.nothing-beyond-len",
+    "hint.driver.uncovered-results-lost",
+    UNINITIALISED,
+    id="hint.driver-results-beyond-length",
+    features=FEATURES,
+)
+def test_results_beyond_length(bench: DriverBench) -> None:
+    """Result bits that stand behind the used length say nothing: every block counts as taken."""
+    bench.start(offers.HINTS, hold=[HINTING])
+    request = provoke(bench, HINTING)
+    bench.discard(request)
+    bench.answer(request, answers.sound(request, accept=1), answers.HEADER.size)
+    bench.idle(1.0)
+    lost = [each for each in bench.tester.complaints() if each.requirement == UNINITIALISED]
+    bench.require(
+        not lost,
+        "ring.driver.nothing-beyond-len",
+        expected="result bits beyond the used length not looked at",
+        seen=lost[0].seen if lost else "",
     )
     bench.held.clear()
     bench.idle(1.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vhint.spans import PAGE
+from vhint.spans import PAGE, Span, intersect
 from vhint.wire.features import Feature
 from vhint.wire.hint_ack import Status
 from vhint.wire.queues import Queue
@@ -51,6 +51,8 @@ FORMATS = ("hints", "pfn-hints")
     "hint.driver.never-name-own-structures",
     "hint-bitmap.driver.only-negotiated",
     "hint-bitmap.driver.padding-zero",
+    "ring.driver.readable-before-writable",
+    "hint.driver.request-memory-stable",
     id="hint.driver-form",
     features=FEATURES,
 )
@@ -62,6 +64,8 @@ def test_form(bench: DriverBench, name: str) -> None:
     for _ in range(3):
         churn(bench)
         bench.idle(0.5)
+    if bench.can(WORK):
+        scatter(bench, PAGE)  # requests of many blocks
     bench.held.clear()
     bench.idle(1.0)
 
@@ -232,6 +236,7 @@ def test_no_stall(bench: DriverBench) -> None:
     "hint.driver.return-every-acknowledged",
     "hint.driver.refused-not-repeated",
     "hint.driver.inhibited-not-retried-at-once",
+    "hint.driver.content-uninitialised",
     id="hint.driver-refusals",
     features=FEATURES,
 )
@@ -242,21 +247,32 @@ def test_refusals(bench: DriverBench, status: str) -> None:
     whole = measure(bench)
     bench.idle(1.0)
     bench.held.add(HINTING)
+    wanted = Status[status]
+    inhibited = wanted is Status.INHIBITED
+    again: list[Span] = []
     for _ in range(2):
         request = provoke(bench, HINTING)
-        wanted = Status[status]
         if wanted is Status.PARTIAL:
             half = len(request.blocks) // 2
             bench.discard(request, request.blocks[:half])
             bench.answer(request, answers.sound(request, accept=half))
         else:
             bench.answer(request, answers.refusal(request, wanted))
+        tickets = set(bench.device.outstanding)
         bench.idle(0.2)
-        again = [each for each in bench.waiting(HINTING) if each.blocks == request.blocks]
-        bench.observations["repeated"] = len(again)
+        bench.stop_if_broken()  # what is counted on in vain shows until it is used again
+        new = [each for each in bench.waiting(HINTING) if each.ticket not in tickets]
+        again += intersect([span for each in new for span in each.blocks], request.blocks)
+    bench.observations["repeated"] = len(again)
     bench.held.clear()
     bench.idle(1.0)
     check_all_back(bench, whole, HINTING)
+    bench.require(
+        not again or wanted is Status.PARTIAL or not bench.can(WORK),
+        f"hint.driver.{'inhibited-not-retried-at-once' if inhibited else 'refused-not-repeated'}",
+        expected="blocks that were refused left alone for a while",
+        seen=f"{sum(span.length for span in again) // PAGE} pages of them named at once",
+    )
 
 
 @driver_case(
@@ -276,6 +292,27 @@ def test_full_queue(bench: DriverBench) -> None:
     bench.held.add(HINTING)
     piece = max(PAGE, bench.session.limits.chunk // 128)
     scatter(bench, piece, turns=20)
+    bench.held.clear()
+    bench.idle()
+    check_all_back(bench, whole, HINTING, "hint.driver.return-on-error")
+
+
+@driver_case(
+    "hint.driver.no-stranded-isolation",
+    "hint.driver.return-on-error",
+    id="hint.driver-many-outstanding",
+    features=FEATURES,
+    capabilities=[WORK, Capability.FILLS_MEMORY],
+)
+def test_many_outstanding(bench: DriverBench) -> None:
+    """However many requests are held, what was isolated comes back when they are answered."""
+    bench.start(offers.HINTS)
+    bench.idle(1.0)
+    whole = measure(bench)
+    bench.idle(1.0)
+    bench.held.add(HINTING)
+    scatter(bench, max(PAGE, bench.session.limits.chunk // 128), turns=20)
+    bench.observations["outstanding"] = len(bench.waiting(HINTING))
     bench.held.clear()
     bench.idle()
     check_all_back(bench, whole, HINTING, "hint.driver.return-on-error")
@@ -334,6 +371,23 @@ def test_needs_reset(bench: DriverBench) -> None:
     if device.reset_waits:
         device.finish_reset()
     bench.idle(1.0)
+
+
+@driver_case(
+    "hint.driver.never-name-balloon-pages",
+    "hint.driver.no-overlap-outstanding",
+    id="hint.driver-beside-balloon",
+    features=FEATURES,
+)
+def test_beside_balloon(bench: DriverBench) -> None:
+    """Pages in the balloon, or on their way, are in no hint, and what is hinted goes into none."""
+    bench.start(offers.FULL)
+    for pages in (256, 512, 64):
+        bench.set_target(pages)
+        for _ in range(2):
+            churn(bench)
+            bench.idle(0.5)
+        bench.stop_if_broken()
 
 
 @pytest.mark.parametrize("name", FORMATS)

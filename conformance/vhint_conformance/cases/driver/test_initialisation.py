@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 
+from vhint.spans import Span
+from vhint.trace.events import ConfigWritten
+from vhint.wire import config
+from vhint.wire.command import DONE
+from vhint.wire.config import BalloonConfig
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import QUEUE_FEATURE, Queue
 from vhint.wire.status import DeviceStatus
 from vhint_conformance.case import Capability
-from vhint_conformance.cases.driver.tools import driver_case, provoke
+from vhint_conformance.cases.driver.tools import WORK, churn, driver_case, provoke
 from vhint_conformance.driver_bench import offer as offers
 from vhint_conformance.driver_bench.bench import DriverBench
 from vhint_conformance.driver_bench.offer import Offer
@@ -206,6 +213,7 @@ def test_long_config(bench: DriverBench) -> None:
     "virtio.driver.initialisation-order",
     "virtio.driver.failed-then-reset",
     "balloon.driver.stats-first-buffer",
+    "ring.driver.kick-at-avail-event",
     id="virtio.driver-reload",
     capabilities=[Capability.RELOADS_DRIVER],
 )
@@ -244,6 +252,36 @@ def _work(bench: DriverBench) -> set[Queue]:
 
 
 @driver_case(
+    "virtio.driver.accept-only-offered",
+    "hint.driver.config-limits-read",
+    "hint-pfn.driver.count-within-limit",
+    "hint.driver.order-within-bounds",
+    id="virtio.driver-other-device",
+    capabilities=[Capability.SEES_STATUS, Capability.RELOADS_DRIVER],
+)
+def test_other_device(bench: DriverBench) -> None:
+    """What a driver has read of a device in one life it does not count on in its next."""
+    device = bench.start(offers.PFN_HINTS)
+    bench.idle(1.0)
+    bench.unload()
+    small = replace(offers.PFN_HINTS, name="small", hint_max_count=2, hint_min_order=3)
+    bench.change_offer(small.without("small", Feature.EVENT_IDX))
+    bench.tester.load()
+    bench.run(lambda: device.live)
+    extra = device.accepted - device.offer.features
+    bench.require(
+        not extra,
+        "virtio.driver.accept-only-offered",
+        expected=f"at most {device.offer.features!r}",
+        seen=repr(extra),
+    )
+    bench.need_live("virtio.driver.initialisation-order")
+    if bench.can(WORK):
+        churn(bench, 2)
+    bench.idle(1.0)
+
+
+@driver_case(
     "virtio.driver.config-offered-checked",
     id="virtio.driver-absent-fields",
     capabilities=[Capability.SEES_STATUS],
@@ -259,6 +297,53 @@ def test_absent_fields(bench: DriverBench) -> None:
         "virtio.driver.config-offered-checked",
         expected=f"no field but num_pages and actual read with {device.offer.features!r}",
         seen=", ".join(read),
+    )
+
+
+@driver_case(
+    "virtio.driver.config-access-width",
+    id="virtio.driver-config-width",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_config_width(bench: DriverBench) -> None:
+    """The driver reads and writes every field of config space whole, and no two at once."""
+    device = bench.start(offers.FULL)
+    bench.set_target(16)
+    bench.command(0x80010002)
+    bench.idle(1.0)
+    bench.set_target(0)
+    bench.command(DONE.value)
+    bench.idle(1.0)
+    names = [each.name for each in fields(BalloonConfig)]
+    whole = {Span(config.field_offset(name), config.field_size(name)) for name in names}
+    written = [
+        Span(event.offset, event.length)
+        for event in bench.recorder.events
+        if isinstance(event, ConfigWritten)
+    ]
+    strange = [each for each in (*device.config_reads, *written) if each not in whole]
+    bench.require(
+        not strange,
+        "virtio.driver.config-access-width",
+        expected="accesses to whole fields, one by one",
+        seen=f"{len(strange)} others, the first to {strange[:1]}",
+    )
+
+
+@driver_case(
+    "virtio.driver.failed-when-unusable",
+    id="virtio.driver-nothing-offered",
+    capabilities=[Capability.SEES_STATUS],
+)
+def test_nothing_offered(bench: DriverBench) -> None:
+    """A driver that cannot work with a device of no features says so by FAILED."""
+    device = bench.connect(Offer("nothing", Features(0)))
+    bench.begin()
+    bench.require(
+        device.live or DeviceStatus.FAILED in device.status,
+        "virtio.driver.failed-when-unusable",
+        expected="DRIVER_OK, or FAILED",
+        seen=repr(device.status),
     )
 
 

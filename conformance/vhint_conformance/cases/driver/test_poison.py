@@ -51,6 +51,8 @@ def test_filled_first(bench: DriverBench, queue: Queue) -> None:
 
 @driver_case(
     "balloon.driver.poison-fill-deflated",
+    "balloon.driver.poison-constant",
+    "balloon.driver.wait-for-deflate",
     id="balloon.driver-poison-deflated",
     features=[Feature.PAGE_POISON],
     capabilities=FILLS,

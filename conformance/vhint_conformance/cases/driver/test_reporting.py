@@ -89,6 +89,10 @@ def test_form(bench: DriverBench) -> None:
     bench.observations["buffer_bytes"] = sizes
     bench.held.clear()
     bench.idle(2.0)
+    if bench.can(WORK):  # reports of few blocks, and of one
+        for share in (4, 64, 256):
+            bench.tester.free(bench.tester.allocate(bench.session.limits.chunk // share))
+            bench.idle(2.0)
 
 
 @driver_case(
@@ -134,6 +138,27 @@ def test_memory_comes_back(bench: DriverBench) -> None:
         raise NotApplicable("the driver reported nothing")
     check_all_back(bench, whole, REPORTING)
     check_content(bench, kept, REPORTING)
+
+
+@pytest.mark.parametrize("queue", [REPORTING, Queue.HINTING], ids=str)
+@driver_case(
+    "reporting.driver.content-uninitialised",
+    "hint.driver.content-uninitialised",
+    id="reporting.driver-other-content",
+)
+def test_other_content(bench: DriverBench, queue: Queue) -> None:
+    """Pages come back with content of nobody's in them, and nobody counts on what they held."""
+    bench.start(offers.REPORTS if queue is REPORTING else offers.HINTS, hold=[queue])
+    provoke(bench, queue)
+    for _ in range(3):
+        for request in bench.waiting(queue):
+            bench.scrawl(request)
+            bench.answer(request)
+        bench.idle(0.2)
+        bench.stop_if_broken()  # what is counted on in vain shows until it is used again
+        churn(bench)
+    bench.held.clear()
+    bench.idle(1.0)
 
 
 @driver_case(

@@ -37,6 +37,7 @@ INFLATE = Queue.INFLATE
     "ring.driver.no-loop",
     "ring.driver.avail-flags-valid",
     "ring.driver.event-idx-avail-flags-zero",
+    "ring.driver.recheck-after-enabling",
     id="ring.driver-discipline",
 )
 def test_discipline(bench: DriverBench, name: str) -> None:
@@ -79,6 +80,7 @@ def test_spurious_interrupts(bench: DriverBench) -> None:
     bench.request(INFLATE, "balloon.driver.inflate-on-demand")
     bench.idle(1.0)
     known = bench.waiting(INFLATE)  # as many as the driver makes at once
+    bench.stake = "ring.driver.spurious-notification"
     for queue in [*device.queues] * 3:
         device.signal(queue)
     for _ in range(3):
@@ -114,6 +116,7 @@ def test_stray_used_id(bench: DriverBench) -> None:
     stray = next((head for head in range(size) if head not in taken), None)
     if stray is None:
         raise NotApplicable("the driver has filled the queue")
+    bench.stake = "ring.driver.used-id-checked"
     device.push(REPORTING, stray, 0)
     device.signal(REPORTING)
     bench.idle(1.0)
@@ -140,6 +143,7 @@ def test_long_used_length(bench: DriverBench) -> None:
     bench.start(offers.REPORTS, hold=[REPORTING])
     request = provoke(bench, REPORTING)
     bench.discard(request)
+    bench.stake = "ring.driver.nothing-beyond-len"
     bench.answer(request, length=0xFFFFFFFF)
     bench.held.clear()
     bench.idle(1.0)

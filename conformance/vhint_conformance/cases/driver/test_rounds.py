@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vhint.spans import PAGE
 from vhint.wire.command import DONE, SIZE, STOP
 from vhint.wire.features import Feature
@@ -17,6 +19,7 @@ from vhint_conformance.cases.driver.tools import (
 )
 from vhint_conformance.driver_bench import offer as offers
 from vhint_conformance.driver_bench.bench import DriverBench
+from vhint_conformance.verdict import NotApplicable
 
 FREE_PAGE = Queue.FREE_PAGE
 FEATURES = (Feature.FREE_PAGE_HINT,)
@@ -35,6 +38,7 @@ def run_round(bench: DriverBench, command: int) -> int:
     bench.command(command)
     bench.run(lambda: STOP.value in commands(bench)[known:])
     said = commands(bench)[known:]
+    bench.stop_if_broken()  # an id that is not the one shown says more than one that is missing
     bench.require(
         said[:1] == [command],
         "free-page-hint.driver.id-first",
@@ -53,6 +57,7 @@ def run_round(bench: DriverBench, command: int) -> int:
     "free-page-hint.driver.id-little-endian",
     "free-page-hint.driver.command-size",
     "free-page-hint.driver.supply-pages",
+    "free-page-hint.driver.one-page-block-a-buffer",
     FINISH,
     id="free-page-hint.driver-round",
     features=FEATURES,
@@ -118,6 +123,7 @@ def test_released_on_done(bench: DriverBench) -> None:
 @driver_case(
     "free-page-hint.driver.release-on-done",
     "free-page-hint.driver.id-first",
+    "free-page-hint.driver.current-id-read",
     id="free-page-hint.driver-rounds-without-done",
     features=FEATURES,
     capabilities=[WORK, Capability.FILLS_MEMORY],
@@ -126,7 +132,7 @@ def test_rounds_without_done(bench: DriverBench) -> None:
     """Pages of a round that another followed without DONE come back with its DONE."""
     bench.start(offers.ROUNDS)
     whole = measure(bench)
-    for command in (2, 3, 4):
+    for command in (2, 9, 4):  # none that could be told from the one before
         run_round(bench, command)
         churn(bench)
     bench.command(DONE.value)
@@ -142,12 +148,17 @@ def test_rounds_without_done(bench: DriverBench) -> None:
     capabilities=[WORK],  # a guest that works by itself may want memory at any time
 )
 def test_kept_until_done(bench: DriverBench) -> None:
-    """Between STOP and DONE nothing fills the holes of hinted pages, with no want of memory."""
+    """Between STOP and DONE nothing fills the holes of hinted pages, with no want of memory.
+
+    Whether config space shows the id of the round still, or STOP.
+    """
     bench.start(offers.ROUNDS)
     run_round(bench, ID)
     wanted = bench.hinted
     before = bench.hole_bytes(wanted)
-    bench.idle()
+    for command in (ID, STOP.value):
+        bench.command(command)
+        bench.idle()
     after = bench.hole_bytes(wanted)
     bench.observations["released_early_pages"] = (before - after) // PAGE
     bench.require(
@@ -218,6 +229,114 @@ def test_stopped(bench: DriverBench) -> None:
         "free-page-hint.driver.stop-on-command",
         expected="no more pages after STOP was shown",
         seen=f"{after - before} blocks more",
+    )
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    FINISH,
+    "free-page-hint.driver.stop-on-command",
+    id="free-page-hint.driver-done-in-round",
+    features=FEATURES,
+)
+def test_done_in_round(bench: DriverBench) -> None:
+    """A round that DONE cuts short is ended with STOP, before the id of another."""
+    bench.start(offers.ROUNDS, hold=[FREE_PAGE])
+    bench.command(ID)
+    bench.run(lambda: len(bench.waiting(FREE_PAGE)) >= 2)
+    if STOP.value in commands(bench):
+        raise NotApplicable("the driver had ended its round by then")
+    bench.command(DONE.value)
+    bench.idle(1.0)
+    bench.held.clear()
+    bench.run(lambda: STOP.value in commands(bench), bench.session.limits.rest)
+    said = commands(bench)
+    bench.require(
+        STOP.value in said,
+        FINISH,
+        expected="STOP at the end of a round that DONE has cut short",
+        seen=str(said),
+    )
+    run_round(bench, ID + 5)
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "free-page-hint.driver.release-on-remove",
+    id="free-page-hint.driver-removed-after-done",
+    features=FEATURES,
+    capabilities=[WORK, Capability.FILLS_MEMORY, Capability.RELOADS_DRIVER],
+)
+def test_removed_after_done(bench: DriverBench) -> None:
+    """Pages whose buffers were not used when DONE came are the guest's again all the same."""
+    bench.start(offers.ROUNDS)
+    whole = measure(bench)
+    bench.held.add(FREE_PAGE)
+    bench.command(ID)
+    bench.run(lambda: len(bench.waiting(FREE_PAGE)) >= 2)
+    bench.command(DONE.value)
+    bench.idle(1.0)
+    bench.held.clear()
+    bench.idle(1.0)
+    bench.unload()
+    bench.idle(1.0)
+    check_all_back(bench, whole, FREE_PAGE, "free-page-hint.driver.release-on-remove")
+
+
+@driver_case(
+    "free-page-hint.driver.room-for-stop",
+    id="free-page-hint.driver-full-queue",
+    features=FEATURES,
+)
+def test_full_queue(bench: DriverBench) -> None:
+    """However many pages wait in the queue, STOP can follow them before any was used."""
+    short = replace(offers.ROUNDS, name="short-rounds", queue_size=8)
+    sized = bench.can(Capability.SEES_QUEUE_SIZE)
+    device = bench.start(short if sized else offers.ROUNDS, hold=[FREE_PAGE])
+    bench.command(ID)
+    bench.idle(1.0)
+    bench.command(STOP.value)
+    bench.idle(1.0)
+    waiting, size = len(bench.waiting(FREE_PAGE)), device.queues[FREE_PAGE].layout.size
+    bench.observations["waiting"], bench.observations["queue_size"] = waiting, size
+    bench.require(
+        STOP.value in commands(bench) or waiting < size,
+        "free-page-hint.driver.room-for-stop",
+        expected=f"a place of {size} kept for STOP",
+        seen=f"{waiting} buffers, and no STOP among them",
+    )
+    bench.held.clear()
+    bench.run(lambda: STOP.value in commands(bench))
+    bench.command(DONE.value)
+    bench.idle(1.0)
+
+
+@driver_case(
+    "free-page-hint.driver.supply-pages",
+    "free-page-hint.driver.id-first",
+    id="free-page-hint.driver-round-after-reset",
+    features=FEATURES,
+    capabilities=[Capability.RELOADS_DRIVER],
+)
+def test_round_after_reset(bench: DriverBench) -> None:
+    """The id that a driver has answered in one life begins a round in its next as well."""
+    device = bench.start(offers.ROUNDS)
+    run_round(bench, ID)
+    bench.unload()
+    bench.tester.load()
+    bench.run(lambda: device.live)
+    bench.need_live("virtio.driver.initialisation-order")
+    known = len(commands(bench))
+    device.signal(None)
+    bench.run(lambda: STOP.value in commands(bench)[known:])
+    said = commands(bench)[known:]
+    bench.require(
+        said[:1] == [ID],
+        "free-page-hint.driver.supply-pages",
+        expected=f"a round under {ID:#x}, which config space shows still",
+        seen=", ".join(f"{each:#x}" for each in said) or "no command",
     )
     bench.command(DONE.value)
     bench.idle(1.0)

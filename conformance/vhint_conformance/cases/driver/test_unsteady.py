@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,15 @@ from vhint.wire.features import Feature
 from vhint.wire.queues import Queue
 from vhint_conformance.case import Capability
 from vhint_conformance.cases.driver.test_rounds import commands
-from vhint_conformance.cases.driver.tools import WORK, driver_case, need_balloon, press, provoke
+from vhint_conformance.cases.driver.tools import (
+    WORK,
+    check_all_back,
+    driver_case,
+    measure,
+    need_balloon,
+    press,
+    provoke,
+)
 from vhint_conformance.driver_bench import offer as offers
 from vhint_conformance.driver_bench.bench import DriverBench
 
@@ -22,6 +31,18 @@ TARGETS = (0x1FF, 0x200, 0x0FF, 0x100)
 """Sizes of which no two agree in a byte: half of one and half of the next is larger than all."""
 
 IDS = (0x8001FFFF, 0x80020000, 0x80020001)
+
+
+TURNS = 36
+"""Before how many things, or moments, more a driver is removed."""
+
+REMOVED = {
+    Queue.REPORTING: (offers.REPORTS, "reporting.driver.return-every-page"),
+    Queue.HINTING: (offers.HINTS, "hint.driver.remove-returns-all"),
+    FREE_PAGE: (offers.ROUNDS, "free-page-hint.driver.release-on-remove"),
+    INFLATE: (offers.TELL_HOST, "balloon.driver.return-on-remove"),
+}
+"""What is offered so that a queue is used, and what a driver breaks that loses its pages."""
 
 
 def changes_when_read(bench: DriverBench, field: str, values: Iterable[int]) -> None:
@@ -165,3 +186,37 @@ def test_removed(bench: DriverBench) -> None:
     bench.need_live("virtio.driver.initialisation-order")
     bench.idle()
     need_balloon(bench, 64)  # as num_pages still says
+
+
+def _is_over(left: Iterator[int]) -> bool:
+    return next(left, None) is None
+
+
+@pytest.mark.parametrize("queue", [Queue.REPORTING, Queue.HINTING, FREE_PAGE, INFLATE], ids=str)
+@driver_case(
+    "reporting.driver.return-every-page",
+    "hint.driver.remove-returns-all",
+    "free-page-hint.driver.release-on-remove",
+    "balloon.driver.return-on-remove",
+    id="virtio.driver-removed-at-any-time",
+    capabilities=[WORK, Capability.FILLS_MEMORY, Capability.RELOADS_DRIVER],
+)
+def test_removed_at_any_time(bench: DriverBench, queue: Queue) -> None:
+    """Whatever a driver is about to do when it is removed, the guest has its memory back."""
+    device = bench.start(REMOVED[queue][0])
+    whole = measure(bench)
+    for turns in range(0, TURNS, 3):
+        bench.tester.free(bench.tester.allocate(bench.session.limits.chunk))
+        bench.set_target(64 if queue is INFLATE else 0)
+        if queue is FREE_PAGE:
+            bench.command(IDS[0] + turns)
+        left = iter(range(turns))
+        bench.run(partial(_is_over, left), 1.0)
+        bench.unload()
+        bench.set_target(0)
+        bench.tester.load()
+        bench.run(lambda: device.live)
+        bench.need_live("virtio.driver.initialisation-order")
+    bench.unload()
+    bench.idle(1.0)
+    check_all_back(bench, whole, queue, REMOVED[queue][1])

@@ -13,6 +13,7 @@ from vhint_conformance.driver_bench.bench import DriverBench
 from vhint_conformance.driver_bench.device import Request
 from vhint_conformance.driver_bench.offer import Offer
 from vhint_conformance.targets.driver import Holding
+from vhint_conformance.verdict import NotApplicable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,6 +92,8 @@ def need_balloon(bench: DriverBench, pages: int, requirement: str = DEMAND) -> N
     size = bench.balloon.size
     if size < pages and requirement == DEMAND:
         bench.check_kicks()
+    if size < pages and not bench.device.live:
+        raise NotApplicable("the driver has let go of the device")
     bench.require(
         size >= pages,
         requirement,

@@ -49,6 +49,7 @@ TWICE = {
 }
 HINT_IN_USE = "hint.driver.never-report-reallocated"
 HINT_OVERLAP = "hint.driver.no-overlap-outstanding"
+NAMED_FROM_BALLOON = {Queue.HINTING: "hint.driver.never-name-balloon-pages"}
 BEFORE_RESET = "hint.driver.no-return-before-reset-done"
 NEEDS_RESET = "hint.driver.needs-reset-returns-nothing"
 BAD_ANSWER = "hint.driver.keep-isolated-on-bad-acknowledgement"
@@ -140,7 +141,7 @@ class OwnershipRules(Monitor):
 
     def _slug_of_overlap(self, owner: _Owner, queue: Queue) -> str:
         if owner.queue is Queue.INFLATE and owner.ticket is None:
-            return "balloon.driver.deflate-through-queue"
+            return NAMED_FROM_BALLOON.get(queue, "balloon.driver.deflate-through-queue")
         if owner.queue in (Queue.INFLATE, Queue.DEFLATE):
             return TAKEN_BACK[owner.queue]
         return OVERLAP.get(queue, HINT_OVERLAP)

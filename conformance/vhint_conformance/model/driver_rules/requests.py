@@ -100,11 +100,13 @@ class RequestRules(Monitor):
 
     def _offered(self, event: Offered) -> None:
         queue = Queue(event.queue)
-        own = (*event.readable, *(() if event.writable == event.blocks else event.writable))
+        own = _own(event)
+        buffers = list(own)
         for offer, _ in self._outstanding.values():
             if offer.queue == Queue.FREE_PAGE:
                 continue  # one buffer may hold all command ids: the rules of rounds judge them
-            theirs = (*offer.readable, *(() if offer.writable == offer.blocks else offer.writable))
+            theirs = _own(offer)
+            buffers += theirs
             if any(mine.overlaps(other) for mine in own for other in theirs):
                 self.report(
                     KEPT.get(Queue(offer.queue), UNALTERED),
@@ -114,7 +116,7 @@ class RequestRules(Monitor):
                 )
         rings = [part for parts in self._structures.values() for part in parts]
         for span in event.blocks:
-            if any(span.overlaps(part) for part in (*rings, *own)):
+            if any(span.overlaps(part) for part in (*rings, *buffers)):
                 slug = "hint.driver.never-name-own-structures"
                 self.report(slug, "no ring and no request named", "named", str(span))
         sent = b"".join(map(self._memory.read, event.readable))
@@ -170,3 +172,8 @@ class RequestRules(Monitor):
         self._deflated.difference_update(number for span in back for number in span.pages())
         if self._keeps_poison:
             self._filled("balloon.driver.poison-fill-deflated", tuple(back))
+
+
+def _own(offer: Offered) -> tuple[Span, ...]:
+    """Return the memory of a request itself, without the pages that it is about."""
+    return (*offer.readable, *(() if offer.writable == offer.blocks else offer.writable))

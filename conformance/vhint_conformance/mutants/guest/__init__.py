@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from vhint_conformance.mutants.guest import (
     answers,
     balloon,
+    beliefs,
     capture,
+    halves,
     initialisation,
+    more_rounds,
     packed_rings,
     queues,
     reporting,
@@ -29,6 +32,9 @@ GROUPS: Mapping[str, tuple[GuestMutant, ...]] = {
     "queues and statistics": queues.MUTANTS,
     "packed queues": packed_rings.MUTANTS,
     "what shows seldom": seldom.MUTANTS,
+    "rounds that are disturbed": more_rounds.MUTANTS,
+    "what a guest believes": beliefs.MUTANTS,
+    "half looked at, or remembered": halves.MUTANTS,
 }
 """Guest mutants by subject."""
 

@@ -48,7 +48,7 @@ class InitialisationRules(Monitor):
 
     def __init__(self, offer: Offer) -> None:
         super().__init__()
-        self._offer = offer
+        self.offer = offer
         self._status = DeviceStatus(0)
         self._sees_status = False
         self._accepted = Features(0)
@@ -152,9 +152,9 @@ class InitialisationRules(Monitor):
         if event.size <= 0 or (event.size & (event.size - 1) and not packed):
             slug = "ring.driver.queue-size-power-of-two"
             self.report(slug, "a power of two", str(event.size), where)
-        if self._sees_status and event.size > self._offer.queue_size:
+        if self._sees_status and event.size > self.offer.queue_size:
             slug = "ring.driver.queue-size-within-maximum"
-            self.report(slug, f"at most {self._offer.queue_size}", str(event.size), where)
+            self.report(slug, f"at most {self.offer.queue_size}", str(event.size), where)
         spans = (event.descriptors, event.available, event.used)
         alignment = ALIGNMENT_OF_PACKED if packed else ALIGNMENT
         for (name, align), span in zip(alignment, spans, strict=True):
@@ -178,7 +178,7 @@ class InitialisationRules(Monitor):
             if written.overlaps(field):
                 self.report("hint.driver.no-config-write", f"{name} left alone", "written")
         if event.offset == POISON_AT:
-            if Feature.PAGE_POISON not in self._offer.features:
+            if Feature.PAGE_POISON not in self.offer.features:
                 slug = "virtio.driver.config-offered-checked"
                 self.report(slug, "poison_val left alone: PAGE_POISON is not offered", "written")
             if DeviceStatus.DRIVER_OK in self._status:

@@ -49,6 +49,12 @@ class CommandRules(RoundRules):
                 "pages apart from command ids",
                 "both in one chain",
             )
+        elif len(event.writable) > 1:
+            self.report(
+                "free-page-hint.driver.one-page-block-a-buffer",
+                "one block of pages in a chain",
+                f"{len(event.writable)} buffers",
+            )
         sent = b"".join(map(self._memory.read, event.readable))
         if len(sent) != SIZE:
             return

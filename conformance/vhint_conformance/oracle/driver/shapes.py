@@ -32,7 +32,7 @@ class ShapeRules(Monitor):
     def __init__(self, memory: GuestMemory, offer: Offer) -> None:
         super().__init__()
         self._memory = memory
-        self._offer = offer
+        self.offer = offer
         self._accepted = Features(0)
 
     def see(self, place: int, event: Event) -> None:  # noqa: ARG002
@@ -118,7 +118,7 @@ class ShapeRules(Monitor):
                 self.report(slug, "a request that can be read", str(error))
 
     def _pfn_request(self, data: bytes, count: int) -> None:
-        self._limit("hint-pfn.driver.count-within-limit", count, self._offer.hint_max_count)
+        self._limit("hint-pfn.driver.count-within-limit", count, self.offer.hint_max_count)
         self._length(data, HEADER_SIZE + count * ENTRY.size)
         body = data[HEADER_SIZE:]
         for pfn, order, reserved in ENTRY.iter_unpack(body[: len(body) // ENTRY.size * ENTRY.size]):
@@ -129,7 +129,7 @@ class ShapeRules(Monitor):
         if Feature.HINTING_BITMAP not in self._accepted:
             slug = "hint-bitmap.driver.only-negotiated"
             self.report(slug, "no bitmap without HINTING_BITMAP", "one")
-        most = self._offer.hint_max_count * BITMAP_COUNT_FACTOR
+        most = self.offer.hint_max_count * BITMAP_COUNT_FACTOR
         self._limit("hint-bitmap.driver.count-within-limit", count, most)
         self._length(data, HEADER_SIZE + START.size + -(-count // 8))
         if len(data) < HEADER_SIZE + START.size:
@@ -156,8 +156,8 @@ class ShapeRules(Monitor):
 
     def _block(self, pfn: int, order: int, count: int) -> None:
         where = f"block {pfn:#x}, order {order}"
-        if not self._offer.hint_min_order <= order <= MAX_ORDER:
-            expected = f"an order from {self._offer.hint_min_order} to {MAX_ORDER}"
+        if not self.offer.hint_min_order <= order <= MAX_ORDER:
+            expected = f"an order from {self.offer.hint_min_order} to {MAX_ORDER}"
             self.report("hint.driver.order-within-bounds", expected, str(order), where)
             return
         if pfn % (1 << order):
