@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 
 from vhint_conformance import runner
 from vhint_conformance.case import Case
@@ -167,15 +168,22 @@ def _run(
 def _run_machine(subject: Subject, found: _Findings) -> None:
     if subject.sound or not subject.machine:
         return
-    # They bring Hypothesis in, which takes time that no other command should wait for.
-    from vhint_conformance.model.campaign import broken_machine
-    from vhint_conformance.model.run import run_machine
-
-    result = run_machine(broken_machine(subject.name), shrink=False)
+    campaign, run = import_machines()
+    result = run.run_machine(campaign.broken_machine(subject.name), shrink=False)
     if result.violation:
         found.kills.append(Kill(f"{MACHINE}{result.machine}", result.violation.requirement))
     elif result.error:
         found.troubles.append(f"{MACHINE}{result.machine}: {result.error}")
+
+
+def import_machines() -> tuple[ModuleType, ModuleType]:
+    """Import what runs the machines.
+
+    It brings Hypothesis in, which takes time that no other command should wait for.
+    """
+    from vhint_conformance.model import campaign, run
+
+    return campaign, run
 
 
 def _verdict(found: _Findings) -> Verdict:

@@ -13,7 +13,7 @@ from multiprocessing.context import ForkProcess
 
 from vhint_conformance import runner
 from vhint_conformance.collection import Collection
-from vhint_conformance.kill_matrix.judge import judge
+from vhint_conformance.kill_matrix.judge import MACHINE, import_machines, judge
 from vhint_conformance.kill_matrix.result import COMMITTED, Matrix, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
 from vhint_conformance.oracle.memory import prepare_picture
@@ -58,9 +58,11 @@ def run_matrix(
     """
     options = options or Options()
     begun = time.monotonic()
+    killers = _killers()
     suite = runner.listing(RunOptions("reference", level=Level.SHOULD))
     prepare_picture()
-    killers = _killers()
+    if any(killers.get(subject.name, "").startswith(MACHINE) for subject in subjects):
+        import_machines()
     # What runs every case takes longest: it goes first, so that no job waits for it at the end.
     waiting = deque(sorted(subjects, key=lambda subject: not subject.sound))
     running: dict[Connection, _Running] = {}
