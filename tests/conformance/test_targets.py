@@ -1,11 +1,13 @@
 """The real targets, whole: sound devices pass, QEMU as known, each mutant fails by its name."""
 
+import multiprocessing
 import os
 import subprocess
 
 import pytest
 
 from tests import peers
+from vhint.spans import PAGE
 from vhint_conformance import runner
 from vhint_conformance.case import Role
 from vhint_conformance.report.model import Report
@@ -55,6 +57,22 @@ def test_sound_devices_pass(name: str) -> None:
     assert bad == {}
     assert report.exit_status == 0
     assert report.summary[Verdict.PASS] > (2 if name in ROUNDS else 40)
+
+
+def scribble() -> None:
+    with REFERENCES["reference"].start() as session:
+        address, _ = session.limits.usable
+        session.transport.memory.write(address, b"x" * PAGE)
+
+
+def test_a_process_that_is_forked_leaves_the_memory_alone() -> None:
+    """What a case leaves is used by the next one, which must not find what another wrote there."""
+    assert run("reference", "reporting.one-page").exit_status == 0
+    child = multiprocessing.get_context("fork").Process(target=scribble)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert run("reference", "reporting.one-page").exit_status == 0
 
 
 def test_the_reference_really_discards() -> None:

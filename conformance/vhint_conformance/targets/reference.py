@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,6 +120,9 @@ _idle: dict[int, list[tuple[GuestMemory, Left | None]]] = defaultdict(list)
 
 With it comes what it holds, as to fill it would take the rest.
 """
+
+# The memory of a process that forks stays its own: both would write to the same pages.
+os.register_at_fork(after_in_child=_idle.clear)
 
 
 @dataclass
