@@ -61,8 +61,8 @@ def test_sound_devices_pass(name: str) -> None:
 
 def scribble() -> None:
     with REFERENCES["reference"].start() as session:
-        address, _ = session.limits.usable
-        session.transport.memory.write(address, b"x" * PAGE)
+        address, length = session.limits.usable
+        session.transport.memory.write(address + length - PAGE, b"x" * PAGE)
 
 
 def test_a_process_that_is_forked_leaves_the_memory_alone() -> None:
