@@ -12,7 +12,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=80 if os.environ.get("VHINT_LONG") else 40,
+    max_examples=80 if os.environ.get("VHINT_LONG") else 30,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("vhint")

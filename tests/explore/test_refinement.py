@@ -68,7 +68,7 @@ def test_every_step_of_the_reference_is_one_of_the_model(explored: Exploration) 
     model, bounds = explored.model, Bounds(**dict(explored.model.bounds))
     taken: set[str] = set()
     assert explored.visited is not None
-    for seed in range(40):
+    for seed in range(20):
         shadow = Shadow(bounds, seed, follow_merges=bool(seed % 2))
         before = model.layout.pack(shadow.view())
         for _ in range(400):

@@ -597,6 +597,16 @@ def messages(draw: st.DrawFn) -> tuple[bytes, list[str]]:
     return header.build(Header(request, flags, size)) + payload, kinds[:9]
 
 
+@pytest.fixture(scope="module")
+def little_to_collect() -> Iterator[None]:
+    """Spare the collector all that is there already: it is asked once an example."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("little_to_collect")
 @given(
     chosen=st.lists(messages(), max_size=14),
     start=st.integers(0, 3),

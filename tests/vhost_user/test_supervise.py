@@ -81,7 +81,7 @@ def test_a_signal_at_any_moment_of_the_start_is_not_lost() -> None:
         signal.pause()
         return 5
 
-    for _ in range(200):
+    for _ in range(60):
         assert supervise(serve, lambda _: None) == 0
 
 
