@@ -22,6 +22,9 @@ from vhint.wire.vring import Descriptor, DescriptorFlag
 from vhint_conformance.bench import Bench
 from vhint_conformance.cases.raw import table_bytes
 
+UNWRITTEN = 0xFFFFFFFF
+"""What a used element says that the device has not written in a lap."""
+
 READ, WRITE, NEXT = DescriptorFlag(0), DescriptorFlag.WRITE, DescriptorFlag.NEXT
 
 QUEUES = (Queue.INFLATE, Queue.DEFLATE, Queue.REPORTING, Queue.FREE_PAGE, Queue.HINTING)
@@ -64,10 +67,8 @@ class Laps(ABC):
 
     def run(self) -> None:
         """Make everything available once more, and wait until it is used."""
-        self._make_available()
-        self.bench.notify(self.queue)
+        self.send()
         came = self.bench.transport.wait(self._all_used, self.bench.limits.patience)
-        self.done += self.count
         where = f"{self.queue} queue, after {self.done} chains"
         self.bench.require(
             came,
@@ -85,9 +86,28 @@ class Laps(ABC):
             where=where,
         )
 
+    def send(self) -> None:
+        """Make everything available once more; `done` counts it already."""
+        self._make_available()
+        self.bench.notify(self.queue)
+        self.done += self.count
+
     def _broken(self) -> str:
         """Return what is broken by a lap that is not used to its end."""
         return self.requirement
+
+    @property
+    def order(self) -> list[int]:
+        """The ids of the chains of a lap, in the order in which they became available."""
+        return self._ids()
+
+    @abstractmethod
+    def used_at(self, number: int) -> int | None:
+        """Return the id in the used entry in the place of a lap's chain; None: none is there."""
+
+    @abstractmethod
+    def passed(self) -> int:
+        """Return how many chains of the lap the device says to have used, going by an index."""
 
     @abstractmethod
     def ask_interrupt(self) -> None:
@@ -164,6 +184,19 @@ class SplitLaps(Laps):
         first = self.index - self.count
         return [every[(first + number) % layout.size] for number in range(self.count)]
 
+    def used_at(self, number: int) -> int | None:
+        """Return the head in an element that the used index has passed, and that was written."""
+        if number >= self.passed():
+            return None
+        layout, entry = self.split.layout, vring.USED_ELEMENT_STRUCT
+        place = layout.used_entry_at(self.index - self.count + number)
+        head, _ = entry.unpack(self.bench.memory.read(Span(place, entry.size)))
+        return None if head == UNWRITTEN else int(head)
+
+    def passed(self) -> int:
+        """Return how far the used index has come."""
+        return (self.split.used_index - (self.index - self.count)) & 0xFFFF
+
     def _ids(self) -> list[int]:
         return [number * self.per for number in range(self.count)]
 
@@ -226,6 +259,17 @@ class PackedLaps(Laps):
             _, name = packed_vring.USED_STRUCT.unpack(self.bench.memory.read(part))
             found.append(name)
         return found
+
+    def used_at(self, number: int) -> int | None:
+        """Return the id in a used descriptor, if that is what stands there."""
+        spot = self._heads[number]
+        if not is_used(self.bench.memory.load16(self.packed.layout.flags_at(spot.slot)), spot.wrap):
+            return None
+        return self._used_heads()[number]
+
+    def passed(self) -> int:
+        """Return that it may be all: there is no index."""
+        return self.count
 
     def _ids(self) -> list[int]:
         return list(range(self.count))

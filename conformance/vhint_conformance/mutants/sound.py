@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from vhint.host import (
+    EVERY_FEATURE,
     Device,
     DeviceFactory,
     DeviceOptions,
@@ -29,11 +30,14 @@ from vhint.wire.queues import Queue, QueueMode
 from vhint_conformance.case import Role
 from vhint_conformance.model.reference_guest import Mutation
 from vhint_conformance.mutants.base import reclaiming, serving, with_options, without
+from vhint_conformance.mutants.device.in_order import UsesBatches
 from vhint_conformance.mutants.guest.unusual import UNUSUAL
 from vhint_conformance.selection import Level
 from vhint_conformance.variants import ANY_RINGS, Rings
 
 PREFIX = "sound"
+
+IN_ORDER = EVERY_FEATURE | Features.of(Feature.IN_ORDER)
 
 ABOVE = (Rings.SPLIT,)
 """The rings of what is unusual above them."""
@@ -423,11 +427,13 @@ SOUND: Mapping[str, Sound] = {
               with_options(offered=without(Feature.STATS_VQ),
                            queue_mode=QueueMode.COMPACT_ACCEPTED), rings=ABOVE),
         Sound("queue-of-8", "queues of 8 entries", with_options(queue_size=8)),
-        Sound("queue-of-1024", "queues of 1024 entries", with_options(queue_size=1024)),
+        Sound("queue-of-1024", "queues of 1024 entries",
+              with_options(queue_size=1024), rings=ABOVE),
         Sound("no-ring-features", "neither INDIRECT_DESC nor EVENT_IDX",
               with_options(offered=without(Feature.INDIRECT_DESC, Feature.EVENT_IDX))),
         Sound("reporting-only", "reporting as its only optional queue",
-              with_options(offered=Features.of(Feature.VERSION_1, Feature.PAGE_REPORTING))),
+              with_options(offered=Features.of(Feature.VERSION_1, Feature.PAGE_REPORTING)),
+              rings=ABOVE),
         Sound("hint-limit-1", "takes requests of one entry",
               with_options(hint_max_count=1), rings=ABOVE),
         Sound("hint-limit-huge", "takes requests of any count",
@@ -456,6 +462,9 @@ SOUND: Mapping[str, Sound] = {
         Sound("slow-reset", "takes its time to reset", ResetsSlowly),
         Sound("out-of-order", "uses two chains at a time, the later first", LaterFirst),
         Sound("reversed", "uses everything in reverse", AllInReverse),
+        Sound("in-order", "offers IN_ORDER", with_options(offered=IN_ORDER)),
+        Sound("in-order-batches", "offers IN_ORDER, and uses a batch by one used element",
+              UsesBatches, rings=ABOVE),
         Sound("sluggish", "does nothing in most of its steps, and what its host asks for late",
               Sluggish),
         Sound("polls", "looks at its rings without being notified", NoAvailEvents,

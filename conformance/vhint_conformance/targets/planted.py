@@ -51,7 +51,13 @@ def device(name: str) -> Target | None:
     sound = SOUND.get(rest)
     if family == MUTANT or sound is None or sound.make_device is None:
         return None
-    return LoopbackTarget(name, sound.make_device, sound.summary, host_page=sound.host_page)
+    return LoopbackTarget(
+        name,
+        sound.make_device,
+        sound.summary,
+        host_page=sound.host_page,
+        variants=_variants(sound.rings),
+    )
 
 
 def driver(name: str) -> DriverTarget | None:
@@ -67,5 +73,5 @@ def driver(name: str) -> DriverTarget | None:
 
 
 def _variants(rings: tuple[Rings, ...]) -> tuple[Variant, ...]:
-    """Return the variants of a mutant that is judged with these rings."""
+    """Return the variants of what is judged with these rings."""
     return tuple(each for each in RING_VARIANTS if each.rings in rings)

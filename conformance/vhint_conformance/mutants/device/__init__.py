@@ -13,6 +13,7 @@ from vhint_conformance.mutants.device import (
     hint_blocks,
     hint_limits,
     hint_refusals,
+    in_order,
     malformed,
     notifications,
     offers,
@@ -32,6 +33,7 @@ from vhint_conformance.mutants.device import (
 GROUPS: Mapping[str, tuple[Mutant | BusMutant, ...]] = {
     "rings": rings.MUTANTS,
     "used ring": used_ring.MUTANTS,
+    "order of use": in_order.MUTANTS,
     "packed rings": packed_rings.MUTANTS,
     "notifications": notifications.MUTANTS,
     "malformed chains": malformed.MUTANTS,
