@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 from vhint.host import Device, Discarded, PunchHoles
+from vhint.host.context import Handler
 from vhint.host.hinting import Hinting, Refusal
 from vhint.host.reporting import Reporting
 from vhint.host.work import Line
@@ -20,7 +21,7 @@ from vhint.wire.hint_request import BitmapRequest, RequestType
 from vhint.wire.packed_vring import PackedFlag
 from vhint.wire.queues import Queue
 from vhint_conformance.mutants.base import EVERYTHING, Mutant, reclaiming, serving, with_ring
-from vhint_conformance.mutants.device.hint_answers import Rewrites
+from vhint_conformance.mutants.device.hint_answers import Rewrites, rewriting
 from vhint_conformance.mutants.device.hint_refusals import Mends
 from vhint_conformance.mutants.device.packed_rings import with_packed
 from vhint_conformance.mutants.device.statistics import Reads
@@ -235,6 +236,36 @@ class KeepsFigures(Reads):
         return {**self.latest, **(super().figures(data) or {})}
 
 
+def cookieless_refusal(answer: bytes, _: bytes) -> bytes:
+    """Leave the cookie out of what says MALFORMED."""
+    return bytes(8) + answer[8:] if answer[8] == Status.MALFORMED else answer
+
+
+class ManyTwice(Device):
+    """Uses a report of more than eight ranges twice."""
+
+    def complete(self, name: Queue, line: Line, head: int, length: int) -> None:
+        """Use it, and then again if it was long."""
+        super().complete(name, line, head, length)
+        if name is Queue.REPORTING and self.ranges > 8:
+            super().complete(name, line, head, length)
+
+    def _fresh_handlers(self) -> dict[Queue, Handler]:
+        device = self
+
+        class Counts(Reporting):
+            """Tells the device how many ranges there were."""
+
+            def handle(self, chain: Chain) -> Generator[None, None, int]:
+                """Count, and serve."""
+                device.ranges = len(chain.writable)
+                return (yield from super().handle(chain))
+
+        return {**super()._fresh_handlers(), Queue.REPORTING: Counts(self.context)}
+
+    ranges = 0
+
+
 MUTANTS = (
     Mutant("used-event-of-long-ago", "notifies again of an entry that used_event named before",
            ("ring.device.event-idx-quiet",), with_ring(StaleEvent)),
@@ -269,6 +300,11 @@ MUTANTS = (
     Mutant("largest-order-refused", "refuses bitmaps of blocks of the largest order",
            ("hint-bitmap.device.clear-bits-not-judged", "hint.device.no-refusal-without-cause"),
            serving(Queue.HINTING, BelowLargestOrder)),
+    Mutant("malformed-without-cookie", "answers MALFORMED under cookie 0",
+           ("hint.device.cookie-echo",), serving(Queue.HINTING, rewriting(cookieless_refusal))),
+    Mutant("long-report-used-twice", "uses a report of more than eight ranges twice",
+           ("reporting.device.use-once", "ring.device.use-chain-once",
+            "ring.device.used-idx-counts-chains"), ManyTwice),
     Mutant("count-big-endian", "reads the count of a request most significant byte first",
            ("hint.device.little-endian", "hint.device.no-refusal-without-cause"),
            serving(Queue.HINTING, CountTurned), bugs=("B2",)),
