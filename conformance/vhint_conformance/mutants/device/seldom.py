@@ -24,7 +24,6 @@ from vhint_conformance.mutants.base import EVERYTHING, Mutant, reclaiming, servi
 from vhint_conformance.mutants.device.hint_answers import Rewrites, rewriting
 from vhint_conformance.mutants.device.hint_refusals import Mends
 from vhint_conformance.mutants.device.packed_rings import with_packed
-from vhint_conformance.mutants.device.statistics import Reads
 from vhint_conformance.variants import Rings
 
 FRAMING = "ring.device.framing-independent"
@@ -211,31 +210,6 @@ class CountTurned(Mends):
         return data[:4] + data[4:8][::-1] + data[8:]
 
 
-class TagsOf8Bits(Reads):
-    """Keeps the low byte of a tag."""
-
-    def figures(self, data: bytes) -> dict[int, int] | None:
-        """Take one tag for another."""
-        return {tag & 0xFF: value for tag, value in (super().figures(data) or {}).items()}
-
-
-class SignedFigures(Reads):
-    """Takes a value from 2^63 on for one below 0, and shows 0."""
-
-    def figures(self, data: bytes) -> dict[int, int] | None:
-        """Lose large values."""
-        found = super().figures(data) or {}
-        return {tag: 0 if value >> 63 else value for tag, value in found.items()}
-
-
-class KeepsFigures(Reads):
-    """Keeps the figures that the newest buffer leaves out."""
-
-    def figures(self, data: bytes) -> dict[int, int] | None:
-        """Add to what is there."""
-        return {**self.latest, **(super().figures(data) or {})}
-
-
 def cookieless_refusal(answer: bytes, _: bytes) -> bytes:
     """Leave the cookie out of what says MALFORMED."""
     return bytes(8) + answer[8:] if answer[8] == Status.MALFORMED else answer
@@ -308,11 +282,5 @@ MUTANTS = (
     Mutant("count-big-endian", "reads the count of a request most significant byte first",
            ("hint.device.little-endian", "hint.device.no-refusal-without-cause"),
            serving(Queue.HINTING, CountTurned), bugs=("B2",)),
-    Mutant("tags-of-8-bits", "keeps the low byte of a statistic's tag",
-           ("balloon.device.stats-ignore-unknown-tags",), serving(Queue.STATS, TagsOf8Bits)),
-    Mutant("figures-signed", "takes statistics from 2^63 on for negative ones",
-           ("balloon.device.stats-entry-size",), serving(Queue.STATS, SignedFigures)),
-    Mutant("figures-kept", "goes on telling figures that the newest buffer leaves out",
-           ("balloon.device.stats-no-stale-answer",), serving(Queue.STATS, KeepsFigures)),
 )  # fmt: skip
 """Mutants that long went unseen."""
