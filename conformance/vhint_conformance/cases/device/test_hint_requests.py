@@ -34,6 +34,9 @@ from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.tools import number, touching
 from vhint_conformance.verdict import NotApplicable
 
+FAR = 300
+"""A number of bits that a byte does not count."""
+
 
 @pytest.mark.parametrize("form", FORMATS)
 @case(
@@ -123,7 +126,7 @@ def test_pfn_count(bench: Bench, count: int) -> None:
     expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
-@pytest.mark.parametrize("above", [0, 1, 4, 8])
+@pytest.mark.parametrize("above", [0, 1, 4, 8, 9, 10])
 @case(
     "hint.device.containment",
     "hint.device.no-effect-after-use",
@@ -192,6 +195,29 @@ def test_bitmap_pattern(bench: Bench, pattern: str) -> None:
         expected="result bits only where the request has them",
         seen=f"also {sorted(stray)[:5]}",
     )
+
+
+@case(
+    "hint-bitmap.device.request-order",
+    "hint-bitmap.device.clear-bit-untouched",
+    "hint-bitmap.device.result-order",
+    "hint.device.containment",
+    id="hint-bitmap.far-bits",
+    features=BITMAP,
+)
+def test_bitmap_far(bench: Bench) -> None:
+    """Bit N is block N however large N is."""
+    bench.start()
+    count = min(1000, 2 * BUDGET // (PAGE << lowest(bench)))
+    if count < FAR:
+        raise NotApplicable(f"{count} blocks are too few, and more are too large")
+    start, order = area(bench, count)
+    chosen = [number for number in (5, 257, 300, 515, 771, 999) if number < count]
+    draft = requests.hint_bitmap(0xFA2, start, order, Bitmap.from_indices(count, chosen))
+    with bench.blaming("hint-bitmap.device.request-order", f"the blocks of bits {chosen} to go"):
+        found = hint(bench, draft)
+        clear_bits_kept(bench, draft, start, order)
+    expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
 @case(

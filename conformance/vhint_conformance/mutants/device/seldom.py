@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from vhint.host import Device, Discarded, PunchHoles
 from vhint.host.context import Handler
-from vhint.host.hinting import Hinting, Refusal
+from vhint.host.hinting import Hinting, Refusal, named
 from vhint.host.reporting import Reporting
 from vhint.host.work import Line
 from vhint.ring import Chain, GuestMemory, PackedDeviceQueue, SplitDeviceQueue
 from vhint.ring.split_driver import passed
-from vhint.spans import Span
+from vhint.spans import PAGE, Span, block
 from vhint.wire import config, hint_ack, hint_request
 from vhint.wire.blocks import MAX_ORDER
 from vhint.wire.features import Feature
 from vhint.wire.hint_ack import Status
-from vhint.wire.hint_request import BitmapRequest, RequestType
+from vhint.wire.hint_request import BitmapRequest, PfnRequest, RequestType
 from vhint.wire.packed_vring import PackedFlag
 from vhint.wire.queues import Queue
 from vhint_conformance.mutants.base import EVERYTHING, Mutant, reclaiming, serving, with_ring
 from vhint_conformance.mutants.device.hint_answers import Rewrites, rewriting
+from vhint_conformance.mutants.device.hint_blocks import Extends
 from vhint_conformance.mutants.device.hint_refusals import Mends
 from vhint_conformance.mutants.device.packed_rings import with_packed
 from vhint_conformance.variants import Rings
@@ -202,6 +203,30 @@ class BelowLargestOrder(Hinting):
         super()._check_bitmap(request)
 
 
+class LargeAndAPage(Extends):
+    """Takes a large block for one page longer than it is."""
+
+    def others(self, request: PfnRequest | BitmapRequest) -> Iterable[Span]:
+        """Lengthen what is large."""
+        return [
+            Span(span.start, span.length + (PAGE if span.length >= LARGE else 0))
+            for span in named(request)
+        ]
+
+
+class BitsOf8Bits(Extends):
+    """Keeps the low byte of the number of a bit."""
+
+    def others(self, request: PfnRequest | BitmapRequest) -> Iterable[Span]:
+        """Begin anew at bit 256."""
+        if isinstance(request, PfnRequest):
+            return named(request)
+        return [
+            block(request.start_pfn + (int(bit) % 256 << request.order), request.order)
+            for bit in request.bits.indices()
+        ]
+
+
 class CountTurned(Mends):
     """Reads the count of a request most significant byte first."""
 
@@ -274,6 +299,11 @@ MUTANTS = (
     Mutant("largest-order-refused", "refuses bitmaps of blocks of the largest order",
            ("hint-bitmap.device.clear-bits-not-judged", "hint.device.no-refusal-without-cause"),
            serving(Queue.HINTING, BelowLargestOrder)),
+    Mutant("large-block-and-a-page", "takes a block of 2 MiB or more for one page longer",
+           ("hint.device.containment",), serving(Queue.HINTING, LargeAndAPage)),
+    Mutant("bit-numbers-of-8-bits", "begins anew with the blocks of a bitmap at bit 256",
+           ("hint-bitmap.device.request-order", "hint-bitmap.device.clear-bit-untouched",
+            "hint.device.containment"), serving(Queue.HINTING, BitsOf8Bits)),
     Mutant("malformed-without-cookie", "answers MALFORMED under cookie 0",
            ("hint.device.cookie-echo",), serving(Queue.HINTING, rewriting(cookieless_refusal))),
     Mutant("long-report-used-twice", "uses a report of more than eight ranges twice",
