@@ -208,9 +208,10 @@ def test_bitmap_pattern(bench: Bench, pattern: str) -> None:
 def test_bitmap_far(bench: Bench) -> None:
     """Bit N is block N however large N is."""
     bench.start()
-    count = min(1000, 2 * BUDGET // (PAGE << lowest(bench)))
+    most = largest(bench) * config.BITMAP_COUNT_FACTOR
+    count = min(1000, most, 2 * BUDGET // (PAGE << lowest(bench)))
     if count < FAR:
-        raise NotApplicable(f"{count} blocks are too few, and more are too large")
+        raise NotApplicable(f"a bitmap of {count} bits is too short, and more are too many")
     start, order = area(bench, count)
     chosen = [number for number in (5, 257, 300, 515, 771, 999) if number < count]
     draft = requests.hint_bitmap(0xFA2, start, order, Bitmap.from_indices(count, chosen))
