@@ -130,6 +130,7 @@ def test_pfn_count(bench: Bench, count: int) -> None:
 @case(
     "hint.device.containment",
     "hint.device.no-effect-after-use",
+    "hint.device.processed-counts-accepted",
     id="hint-pfn.order",
     features=NEEDS,
 )
@@ -261,6 +262,7 @@ def clear_bits_kept(bench: Bench, draft: Draft, start: int, order: int) -> None:
 @case(
     "hint-bitmap.device.clear-bits-not-judged",
     "hint.device.no-refusal-without-cause",
+    "hint.device.partial-not-all",
     id="hint-bitmap.clear-bits-outside",
     features=BITMAP,
 )
@@ -290,6 +292,7 @@ def test_count_zero(bench: Bench, form: str) -> None:
     "hint-pfn.device.refuse-count-over-limit",
     "hint-bitmap.device.refuse-count-over-limit",
     "hint.device.no-refusal-without-cause",
+    "hint.device.processed-counts-accepted",
     id="hint.count-at-limit",
     features=NEEDS,
 )
@@ -311,7 +314,13 @@ def test_count_at_limit(bench: Bench, form: str) -> None:
     expect(bench, hint(bench, draft), "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
-@case("hint.device.overlap-union", "hint.device.containment", id="hint.overlap", features=NEEDS)
+@case(
+    "hint.device.overlap-union",
+    "hint.device.containment",
+    "hint.device.processed-counts-accepted",
+    id="hint.overlap",
+    features=NEEDS,
+)
 def test_overlap(bench: Bench) -> None:
     """Blocks that overlap are taken as their union and not refused."""
     bench.start()
