@@ -62,7 +62,11 @@ def test_shuffled(bench: Bench) -> None:
     bench.exchange(requests.inflate(numbers))
 
 
-@case("balloon.device.inflate-containment", id="balloon.inflate-repeated-page")
+@case(
+    "balloon.device.inflate-containment",
+    "balloon.device.inflate-use-every-buffer",
+    id="balloon.inflate-repeated-page",
+)
 def test_repeated(bench: Bench) -> None:
     """A page that is named twice harms no other page."""
     bench.start()

@@ -38,6 +38,7 @@ from vhint_conformance.verdict import NotApplicable
     "hint.device.used-length-with-results",
     "hint.device.processed-counts-accepted",
     "ring.device.writes-within-buffers",
+    "hint.device.no-refusal-without-cause",
     id="hint.result-room",
     features=NEEDS,
 )

@@ -34,6 +34,9 @@ from vhint_conformance.cases.hinting import acknowledge
 from vhint_conformance.cases.tools import number, touching
 from vhint_conformance.verdict import NotApplicable
 
+FAR = 300
+"""A number of bits that a byte does not count."""
+
 
 @pytest.mark.parametrize("form", FORMATS)
 @case(
@@ -123,10 +126,11 @@ def test_pfn_count(bench: Bench, count: int) -> None:
     expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
-@pytest.mark.parametrize("above", [0, 1, 4, 8])
+@pytest.mark.parametrize("above", [0, 1, 4, 8, 9, 10])
 @case(
     "hint.device.containment",
     "hint.device.no-effect-after-use",
+    "hint.device.processed-counts-accepted",
     id="hint-pfn.order",
     features=NEEDS,
 )
@@ -197,6 +201,30 @@ def test_bitmap_pattern(bench: Bench, pattern: str) -> None:
 @case(
     "hint-bitmap.device.request-order",
     "hint-bitmap.device.clear-bit-untouched",
+    "hint-bitmap.device.result-order",
+    "hint.device.containment",
+    id="hint-bitmap.far-bits",
+    features=BITMAP,
+)
+def test_bitmap_far(bench: Bench) -> None:
+    """Bit N is block N however large N is."""
+    bench.start()
+    most = largest(bench) * config.BITMAP_COUNT_FACTOR
+    count = min(1000, most, 2 * BUDGET // (PAGE << lowest(bench)))
+    if count < FAR:
+        raise NotApplicable(f"a bitmap of {count} bits is too short, and more are too many")
+    start, order = area(bench, count)
+    chosen = [number for number in (5, 257, 300, 515, 771, 999) if number < count]
+    draft = requests.hint_bitmap(0xFA2, start, order, Bitmap.from_indices(count, chosen))
+    with bench.blaming("hint-bitmap.device.request-order", f"the blocks of bits {chosen} to go"):
+        found = hint(bench, draft)
+        clear_bits_kept(bench, draft, start, order)
+    expect(bench, found, "hint.device.no-refusal-without-cause", *ACCEPTED)
+
+
+@case(
+    "hint-bitmap.device.request-order",
+    "hint-bitmap.device.clear-bit-untouched",
     "hint.device.containment",
     id="hint-bitmap.larger-order",
     features=BITMAP,
@@ -234,6 +262,7 @@ def clear_bits_kept(bench: Bench, draft: Draft, start: int, order: int) -> None:
 @case(
     "hint-bitmap.device.clear-bits-not-judged",
     "hint.device.no-refusal-without-cause",
+    "hint.device.partial-not-all",
     id="hint-bitmap.clear-bits-outside",
     features=BITMAP,
 )
@@ -263,6 +292,7 @@ def test_count_zero(bench: Bench, form: str) -> None:
     "hint-pfn.device.refuse-count-over-limit",
     "hint-bitmap.device.refuse-count-over-limit",
     "hint.device.no-refusal-without-cause",
+    "hint.device.processed-counts-accepted",
     id="hint.count-at-limit",
     features=NEEDS,
 )
@@ -284,7 +314,13 @@ def test_count_at_limit(bench: Bench, form: str) -> None:
     expect(bench, hint(bench, draft), "hint.device.no-refusal-without-cause", *ACCEPTED)
 
 
-@case("hint.device.overlap-union", "hint.device.containment", id="hint.overlap", features=NEEDS)
+@case(
+    "hint.device.overlap-union",
+    "hint.device.containment",
+    "hint.device.processed-counts-accepted",
+    id="hint.overlap",
+    features=NEEDS,
+)
 def test_overlap(bench: Bench) -> None:
     """Blocks that overlap are taken as their union and not refused."""
     bench.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from vhint.guest import Draft, requests
@@ -69,15 +71,18 @@ def test_suppressed_kicks_by_flag(bench: Bench) -> None:
 def test_race_with_sleep(bench: Bench, event_idx: bool) -> None:
     """A chain that becomes available while the device goes to sleep, and no kick is due, is seen.
 
-    Where the device can be stepped the chain comes between any two of its steps.
+    Where the device can be stepped the chain comes between any two of its steps; elsewhere at many
+    times, from the use of the chain before it on among them.
     """
     slug = "ring.device.recheck-after-enabling"
     bench.start(without=[] if event_idx else [Feature.EVENT_IDX])
     bench.need_entries(INFLATE, 2)
-    for turns in range(12):
+    for turns, used in product(range(12), (False, True)):
         bench.transport.settle()
         bench.send(requests.inflate(pfns(bench, 1)))
-        bench.let_run(turns)
+        if used and not bench.waits(INFLATE):
+            bench.silent(INFLATE, slug)
+        bench.let_run(turns // 3 if used else turns)
         bench.send(requests.inflate(pfns(bench, 1)))  # notified only if the device asks for it
         for _ in range(2):
             bench.answer(INFLATE, slug)

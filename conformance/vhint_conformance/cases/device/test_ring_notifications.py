@@ -78,11 +78,40 @@ def test_event_idx_forgotten(bench: Bench) -> None:
     ring = bench.start(without=[Feature.EVENT_IDX]).rings[INFLATE]
     slug = "ring.device.flags-zero-notifies"
     if not isinstance(ring, PackedDriverQueue):
+        ask_interrupt(ring)  # whoever goes by it notifies now, and must do without it as well
+        bench.exchange(requests.inflate(pfns(bench, 1)))
+        expect_interrupt(bench, slug)
         as_split(ring).put_used_event(0x7000)
         slug = "ring.device.used-event-ignored"
     for _ in range(3):
         bench.exchange(requests.inflate(pfns(bench, 1)))
         expect_interrupt(bench, slug)
+
+
+@pytest.mark.parametrize("event_idx", [True, False], ids=["event-idx", "flag"])
+@case(
+    "ring.device.flags-zero-notifies",
+    "ring.device.event-idx-notifies",
+    id="ring.interrupt-each-life",
+)
+def test_interrupt_each_life(bench: Bench, event_idx: bool) -> None:
+    """Used buffers are notified in every life, whatever size the queue had in the one before."""
+    if event_idx and Feature.EVENT_IDX not in bench.offered:
+        raise NotApplicable("EVENT_IDX is not offered")
+    slug = f"ring.device.{'event-idx' if event_idx else 'flags-zero'}-notifies"
+    chooses = Capability.CHOOSES_QUEUE_SIZES in bench.session.capabilities
+    for size in (64, 16, 64):
+        driver = bench.start(
+            queue_size=size if chooses else None,
+            without=[] if event_idx else [Feature.EVENT_IDX],
+        )
+        for _ in range(3):
+            if event_idx:
+                ask_interrupt(driver.rings[INFLATE])
+            bench.transport.take_interrupts()
+            bench.exchange(requests.inflate(pfns(bench, 1)))
+            expect_interrupt(bench, slug, f"queue of {driver.rings[INFLATE].layout.size}")
+        bench.reset()
 
 
 @case("ring.device.flags-one-quiet", id="ring.interrupt-suppressed")

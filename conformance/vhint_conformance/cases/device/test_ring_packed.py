@@ -109,6 +109,21 @@ def test_full(bench: Bench) -> None:
             bench.answer(INFLATE, "ring.device.packed-list-skipped")
 
 
+@packed_case(
+    "ring.device.packed-list-skipped",
+    id="ring.packed-table-is-one",
+    features=[Feature.INDIRECT_DESC],
+)
+def test_table_is_one(bench: Bench) -> None:
+    """A list that lies in a table takes one slot of the ring, whatever the table holds."""
+    bench.start(queue_size=8)
+    bench.need_entries(INFLATE, 3)
+    slug = "ring.device.packed-list-skipped"
+    for _ in range(20):
+        draft = requests.inflate(pfns(bench, 3))
+        bench.exchange(draft, slug, indirect=True, readable_pieces=(4, 4))
+
+
 @packed_case("ring.device.packed-used-id", id="ring.packed-ids")
 def test_ids(bench: Bench) -> None:
     """A buffer id is any 16-bit number that the driver likes, and comes back as it was."""

@@ -35,7 +35,9 @@ class Rewrites(Hinting):
         return chain.write(memory, self.rewrite(written, request))
 
 
-def _rewriting(rewrite: Callable[[bytes, bytes], bytes]) -> type[Hinting]:
+def rewriting(rewrite: Callable[[bytes, bytes], bytes]) -> type[Hinting]:
+    """Return a handler whose answers are changed by a function of answer and request."""
+
     class Rewriting(Rewrites):
         """Changes answers as the function says."""
 
@@ -309,7 +311,7 @@ def _mutant(
     how: type[Hinting] | Callable[[bytes, bytes], bytes],
     bugs: tuple[str, ...] = (),
 ) -> Mutant:
-    handler = how if isinstance(how, type) else _rewriting(how)
+    handler = how if isinstance(how, type) else rewriting(how)
     return Mutant(name, summary, violates, serving(Queue.HINTING, handler), bugs)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from vhint.host import Device
 from vhint.host.work import Line
-from vhint.ring import SplitDeviceQueue
+from vhint.ring import GuestMemory, SplitDeviceQueue
 from vhint.ring.split_driver import passed
 from vhint.wire import vring
 from vhint.wire.queues import Queue
@@ -184,6 +184,55 @@ class SleepsAtOnce(Device):
             ring.suppress_kicks(False)
 
 
+class EventPlaceKept(Device):
+    """Looks for used_event where it lay when a queue was set up for the first time."""
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self._places: dict[Queue, int] = {}
+        super().__init__(memory)
+
+    def _start(self, only: int | None = None) -> None:
+        super()._start(only)
+        for name, line in self.lines.items():
+            if type(line.ring) is SplitDeviceQueue:
+                line.ring.__class__ = EventElsewhere
+            if isinstance(line.ring, EventElsewhere):
+                place = line.ring.layout.used_event_at - line.ring.layout.available
+                line.ring.behind = self._places.setdefault(name, place)
+
+
+class EventElsewhere(SplitDeviceQueue):
+    """Looks for used_event so far behind the start of the available ring."""
+
+    behind = 0
+
+    def interrupt_needed(self) -> bool:
+        """Read another place."""
+        old = self._announced
+        needed = super().interrupt_needed()
+        if not self.event_idx:
+            return needed
+        event = self.memory.load16(self.layout.available + self.behind)
+        return passed(event, self._used_index, old)
+
+
+class FirstLifeOnly(Device):
+    """Sends no notifications any more once it was reset in use."""
+
+    lives = 0
+
+    def _start(self, only: int | None = None) -> None:
+        super()._start(only)
+        self.lives += only is None
+
+    def complete(self, name: Queue, line: Line, head: int, length: int) -> None:
+        """Use a buffer, in silence but for the first life."""
+        if self.lives > 1:
+            line.ring.push(head, length)
+        else:
+            super().complete(name, line, head, length)
+
+
 MUTANTS = (
     Mutant(
         "notifies-inflate-only",
@@ -277,6 +326,18 @@ MUTANTS = (
         "asks for notifications again and does not look at the ring once more",
         ("ring.device.recheck-after-enabling", "ring.device.drains-available"),
         lambda memory: SleepsAtOnce(memory),
+    ),
+    Mutant(
+        "used-event-place-kept",
+        "looks for used_event where it lay in the queue's first life",
+        (EVENT,),
+        EventPlaceKept,
+    ),
+    Mutant(
+        "notifies-in-first-life-only",
+        "sends no notifications any more once it was reset",
+        (NOTIFIES, EVENT),
+        FirstLifeOnly,
     ),
 )  # fmt: skip
 """Mutants that notify wrongly."""

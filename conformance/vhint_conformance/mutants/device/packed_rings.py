@@ -181,6 +181,18 @@ class OneSlotOn(PackedDeviceQueue):
         super().push(head, length)
 
 
+class TableAsSlots(PackedDeviceQueue):
+    """Takes the entries of an indirect table for as many slots of the ring."""
+
+    def pop(self) -> Chain | None:
+        """Note more slots than the list has."""
+        chain = super().pop()
+        if chain is not None:
+            slots = self._taken[chain.head]
+            slots[-1] = max(slots[-1], len(chain.readable) + len(chain.writable))
+        return chain
+
+
 class UsesTwice(PackedDeviceQueue):
     """Uses every eighth list a second time."""
 
@@ -394,6 +406,8 @@ class FlagsAStepFirst(Device):
 MUTANTS = (
     _packed("packed-takes-unavailable", "takes a list once it has a length, available or not",
             ("use-only-available",), with_packed(TakesWritten)),
+    _packed("packed-table-as-slots", "takes the entries of a table for slots of the ring",
+            ("list-skipped",), with_packed(TableAsSlots)),
     _packed("packed-clears-used", "clears used descriptors that it takes for read",
             ("no-change-after-used",), with_packed(ClearsBehind)),
     _packed("packed-list-backwards", "takes the buffers of a list from its end",

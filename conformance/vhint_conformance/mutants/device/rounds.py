@@ -15,7 +15,7 @@ from vhint.host import (
     RecordHints,
     WriteLog,
 )
-from vhint.host.command_ids import CommandIds
+from vhint.host.command_ids import LAST_ID, CommandIds
 from vhint.host.context import Context, Handler
 from vhint.host.free_page_hint import FreePageHint
 from vhint.host.hint_round import Event, State
@@ -203,6 +203,36 @@ class ReusesId(Hinted):
     rounds = _SameId
 
 
+class _AtTheTop(Rounds):
+    def start(self) -> int:
+        reserved = self._id == LAST_ID
+        self._ids = CommandIds(LAST_ID)
+        super().start()
+        if reserved:
+            self._id = command.DONE.value
+        return self._id
+
+
+class WrapsToDone(Hinted):
+    """Counts ids on over the largest one, to those that are reserved."""
+
+    rounds = _AtTheTop
+
+
+class _SecondIdEnds(Rounds):
+    def take_command(self, value: int | None) -> None:
+        if value == self._id and self.state is State.RUNNING:
+            self.finish()
+        else:
+            super().take_command(value)
+
+
+class SecondIdEnds(Hinted):
+    """Takes an id that it is sent again for the end of the round."""
+
+    rounds = _SecondIdEnds
+
+
 class _ReservedId(Rounds):
     def start(self) -> int:
         super().start()
@@ -368,6 +398,18 @@ MUTANTS = tuple(
             "counts its rounds from 1, which is DONE",
             "round-id-not-reserved",
             ReservedId,
+        ),
+        (
+            "round-id-counts-over",
+            "counts ids on over the largest, to those that are reserved",
+            "round-id-not-reserved",
+            WrapsToDone,
+        ),
+        (
+            "round-done-at-second-id",
+            "is done when it gets its id again",
+            "completion-by-field",
+            SecondIdEnds,
         ),
         ("round-never-done", "never shows DONE", "publish-done", NeverDone),
         (

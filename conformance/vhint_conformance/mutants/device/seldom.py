@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from vhint.host import Device, Discarded, PunchHoles
-from vhint.host.hinting import Hinting, Refusal
+from vhint.host.context import Handler
+from vhint.host.hinting import Hinting, Refusal, named
 from vhint.host.reporting import Reporting
 from vhint.host.work import Line
 from vhint.ring import Chain, GuestMemory, PackedDeviceQueue, SplitDeviceQueue
 from vhint.ring.split_driver import passed
-from vhint.spans import Span
+from vhint.spans import PAGE, Span, block
 from vhint.wire import config, hint_ack, hint_request
 from vhint.wire.blocks import MAX_ORDER
 from vhint.wire.features import Feature
 from vhint.wire.hint_ack import Status
-from vhint.wire.hint_request import BitmapRequest, RequestType
+from vhint.wire.hint_request import BitmapRequest, PfnRequest, RequestType
 from vhint.wire.packed_vring import PackedFlag
 from vhint.wire.queues import Queue
 from vhint_conformance.mutants.base import EVERYTHING, Mutant, reclaiming, serving, with_ring
-from vhint_conformance.mutants.device.hint_answers import Rewrites
+from vhint_conformance.mutants.device.hint_answers import Rewrites, rewriting
+from vhint_conformance.mutants.device.hint_blocks import Extends
 from vhint_conformance.mutants.device.hint_refusals import Mends
 from vhint_conformance.mutants.device.packed_rings import with_packed
-from vhint_conformance.mutants.device.statistics import Reads
 from vhint_conformance.variants import Rings
 
 FRAMING = "ring.device.framing-independent"
@@ -202,6 +203,30 @@ class BelowLargestOrder(Hinting):
         super()._check_bitmap(request)
 
 
+class LargeAndAPage(Extends):
+    """Takes a large block for one page longer than it is."""
+
+    def others(self, request: PfnRequest | BitmapRequest) -> Iterable[Span]:
+        """Lengthen what is large."""
+        return [
+            Span(span.start, span.length + (PAGE if span.length >= LARGE else 0))
+            for span in named(request)
+        ]
+
+
+class BitsOf8Bits(Extends):
+    """Keeps the low byte of the number of a bit."""
+
+    def others(self, request: PfnRequest | BitmapRequest) -> Iterable[Span]:
+        """Begin anew at bit 256."""
+        if isinstance(request, PfnRequest):
+            return named(request)
+        return [
+            block(request.start_pfn + (int(bit) % 256 << request.order), request.order)
+            for bit in request.bits.indices()
+        ]
+
+
 class CountTurned(Mends):
     """Reads the count of a request most significant byte first."""
 
@@ -210,29 +235,34 @@ class CountTurned(Mends):
         return data[:4] + data[4:8][::-1] + data[8:]
 
 
-class TagsOf8Bits(Reads):
-    """Keeps the low byte of a tag."""
-
-    def figures(self, data: bytes) -> dict[int, int] | None:
-        """Take one tag for another."""
-        return {tag & 0xFF: value for tag, value in (super().figures(data) or {}).items()}
+def cookieless_refusal(answer: bytes, _: bytes) -> bytes:
+    """Leave the cookie out of what says MALFORMED."""
+    return bytes(8) + answer[8:] if answer[8] == Status.MALFORMED else answer
 
 
-class SignedFigures(Reads):
-    """Takes a value from 2^63 on for one below 0, and shows 0."""
+class ManyTwice(Device):
+    """Uses a report of more than eight ranges twice."""
 
-    def figures(self, data: bytes) -> dict[int, int] | None:
-        """Lose large values."""
-        found = super().figures(data) or {}
-        return {tag: 0 if value >> 63 else value for tag, value in found.items()}
+    def complete(self, name: Queue, line: Line, head: int, length: int) -> None:
+        """Use it, and then again if it was long."""
+        super().complete(name, line, head, length)
+        if name is Queue.REPORTING and self.ranges > 8:
+            super().complete(name, line, head, length)
 
+    def _fresh_handlers(self) -> dict[Queue, Handler]:
+        device = self
 
-class KeepsFigures(Reads):
-    """Keeps the figures that the newest buffer leaves out."""
+        class Counts(Reporting):
+            """Tells the device how many ranges there were."""
 
-    def figures(self, data: bytes) -> dict[int, int] | None:
-        """Add to what is there."""
-        return {**self.latest, **(super().figures(data) or {})}
+            def handle(self, chain: Chain) -> Generator[None, None, int]:
+                """Count, and serve."""
+                device.ranges = len(chain.writable)
+                return (yield from super().handle(chain))
+
+        return {**super()._fresh_handlers(), Queue.REPORTING: Counts(self.context)}
+
+    ranges = 0
 
 
 MUTANTS = (
@@ -269,14 +299,18 @@ MUTANTS = (
     Mutant("largest-order-refused", "refuses bitmaps of blocks of the largest order",
            ("hint-bitmap.device.clear-bits-not-judged", "hint.device.no-refusal-without-cause"),
            serving(Queue.HINTING, BelowLargestOrder)),
+    Mutant("large-block-and-a-page", "takes a block of 2 MiB or more for one page longer",
+           ("hint.device.containment",), serving(Queue.HINTING, LargeAndAPage)),
+    Mutant("bit-numbers-of-8-bits", "begins anew with the blocks of a bitmap at bit 256",
+           ("hint-bitmap.device.request-order", "hint-bitmap.device.clear-bit-untouched",
+            "hint.device.containment"), serving(Queue.HINTING, BitsOf8Bits)),
+    Mutant("malformed-without-cookie", "answers MALFORMED under cookie 0",
+           ("hint.device.cookie-echo",), serving(Queue.HINTING, rewriting(cookieless_refusal))),
+    Mutant("long-report-used-twice", "uses a report of more than eight ranges twice",
+           ("reporting.device.use-once", "ring.device.use-chain-once",
+            "ring.device.used-idx-counts-chains"), ManyTwice),
     Mutant("count-big-endian", "reads the count of a request most significant byte first",
            ("hint.device.little-endian", "hint.device.no-refusal-without-cause"),
            serving(Queue.HINTING, CountTurned), bugs=("B2",)),
-    Mutant("tags-of-8-bits", "keeps the low byte of a statistic's tag",
-           ("balloon.device.stats-ignore-unknown-tags",), serving(Queue.STATS, TagsOf8Bits)),
-    Mutant("figures-signed", "takes statistics from 2^63 on for negative ones",
-           ("balloon.device.stats-entry-size",), serving(Queue.STATS, SignedFigures)),
-    Mutant("figures-kept", "goes on telling figures that the newest buffer leaves out",
-           ("balloon.device.stats-no-stale-answer",), serving(Queue.STATS, KeepsFigures)),
 )  # fmt: skip
 """Mutants that long went unseen."""

@@ -155,6 +155,31 @@ class TenAtMost(Reads):
         return super().figures(data[: KNOWN * SIZE])
 
 
+class TagsOf8Bits(Reads):
+    """Keeps the low byte of a tag."""
+
+    def figures(self, data: bytes) -> dict[int, int] | None:
+        """Take one tag for another."""
+        return {tag & 0xFF: value for tag, value in (super().figures(data) or {}).items()}
+
+
+class SignedFigures(Reads):
+    """Takes a value from 2^63 on for one below 0, and shows 0."""
+
+    def figures(self, data: bytes) -> dict[int, int] | None:
+        """Lose large values."""
+        found = super().figures(data) or {}
+        return {tag: 0 if value >> 63 else value for tag, value in found.items()}
+
+
+class KeepsFigures(Reads):
+    """Keeps the figures that the newest buffer leaves out."""
+
+    def figures(self, data: bytes) -> dict[int, int] | None:
+        """Add to what is there."""
+        return {**self.latest, **(super().figures(data) or {})}
+
+
 MUTANTS = (
     Mutant(
         "unknown-tag-refused",
@@ -231,6 +256,24 @@ MUTANTS = (
         "reads ten entries of a buffer, known or not, and no more",
         ("balloon.device.stats-ignore-unknown-tags",),
         serving(Queue.STATS, TenAtMost),
+    ),
+    Mutant(
+        "tags-of-8-bits",
+        "keeps the low byte of a statistic's tag",
+        ("balloon.device.stats-ignore-unknown-tags",),
+        serving(Queue.STATS, TagsOf8Bits),
+    ),
+    Mutant(
+        "figures-signed",
+        "takes statistics from 2^63 on for negative ones",
+        ("balloon.device.stats-entry-size",),
+        serving(Queue.STATS, SignedFigures),
+    ),
+    Mutant(
+        "figures-kept",
+        "goes on telling figures that the newest buffer leaves out",
+        ("balloon.device.stats-no-stale-answer",),
+        serving(Queue.STATS, KeepsFigures),
     ),
 )
 """Mutants that take figures wrongly."""
