@@ -237,6 +237,7 @@ def test_stopped(bench: DriverBench) -> None:
 @driver_case(
     FINISH,
     "free-page-hint.driver.stop-on-command",
+    "free-page-hint.driver.id-once",
     id="free-page-hint.driver-done-in-round",
     features=FEATURES,
 )
@@ -247,6 +248,8 @@ def test_done_in_round(bench: DriverBench) -> None:
     bench.run(lambda: len(bench.waiting(FREE_PAGE)) >= 2)
     if STOP.value in commands(bench):
         raise NotApplicable("the driver had ended its round by then")
+    bench.device.signal(None)  # with nothing new
+    bench.idle(0.5)
     bench.command(DONE.value)
     bench.idle(1.0)
     bench.held.clear()
