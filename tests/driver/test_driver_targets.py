@@ -60,10 +60,33 @@ FOUND: dict[str, tuple[Callable[[DriverBench], object], str]] = {
         partial(hinting.test_count_limit, most=1),
         "hint.driver.return-every-acknowledged",
     ),
-    "drops-when-full": (hinting.test_full_queue, "hint.driver.return-every-acknowledged"),
+    "drops-when-full": (hinting.test_full_queue, "hint.driver.return-on-error"),
     "never-resets-after-bad-answer": (
         hint_answers.test_memory_after_bad_answer,
         "hint.driver.reset-on-bad-acknowledgement",
+    ),
+    "release-on-stop": (
+        rounds.test_kept_until_done,
+        "free-page-hint.driver.initialise-early-release",
+    ),
+    "release-without-initialising": (
+        rounds.test_pressure_in_round,
+        "free-page-hint.driver.initialise-early-release",
+    ),
+    "no-stop-after-done": (rounds.test_done_in_round, "free-page-hint.driver.finish-with-stop"),
+    "results-beyond-length": (
+        hint_answers.test_results_beyond_length,
+        "ring.driver.nothing-beyond-len",
+    ),
+    "stale-id-taken": (hint_answers.test_stale_id, "hint.driver.bad-id-detected"),
+    "balloon-page-hinted": (hinting.test_beside_balloon, "hint.driver.never-name-balloon-pages"),
+    "poisoned-before-deflate-used": (
+        poison.test_filled_after_deflate,
+        "balloon.driver.wait-for-deflate",
+    ),
+    "inflate-ends-deflate": (
+        partial(balloon.test_change_of_mind, before=64),
+        "balloon.driver.wait-for-deflate",
     ),
     "believes-bad-answers": (
         partial(hint_answers.test_bad_answer, name="cookie"),
@@ -80,7 +103,7 @@ FOUND: dict[str, tuple[Callable[[DriverBench], object], str]] = {
     ),
     "leaks-on-reset": (
         hinting.test_removed_while_held,
-        "hint.driver.return-every-acknowledged",
+        "hint.driver.remove-returns-all",
     ),
     "reports-without-waiting": (
         reporting.test_ownership_under_load,
@@ -113,14 +136,14 @@ FOUND: dict[str, tuple[Callable[[DriverBench], object], str]] = {
     "command-of-8-bytes": (rounds.test_round, "free-page-hint.driver.command-size"),
     "held-pages-leaked-on-removal": (
         rounds.test_removed_in_round,
-        "free-page-hint.driver.release-on-done",
+        "free-page-hint.driver.release-on-remove",
     ),
     "old-round-forgotten": (
         rounds.test_rounds_without_done,
         "free-page-hint.driver.release-on-done",
     ),
     "deflate-before-inflate-used": (
-        balloon.test_change_of_mind,
+        partial(balloon.test_change_of_mind, before=0),
         "balloon.driver.no-deflate-before-inflate-use",
     ),
     "page-used-while-inflating": (balloon.test_inflate_held, "balloon.driver.wait-for-inflate"),
@@ -129,7 +152,7 @@ FOUND: dict[str, tuple[Callable[[DriverBench], object], str]] = {
         "balloon.driver.wait-for-deflate",
     ),
     "deflate-without-request": (
-        balloon.test_deflate_held,
+        balloon.test_content,
         "balloon.driver.deflate-through-queue",
     ),
     "balloon-leaked-on-removal": (
@@ -138,7 +161,7 @@ FOUND: dict[str, tuple[Callable[[DriverBench], object], str]] = {
     ),
     "balloon-oscillates": (
         partial(balloon.test_grows_and_shrinks, pages=1),
-        "balloon.driver.inflate-on-demand",
+        "balloon.driver.update-actual",
     ),
     "no-poison-after-deflate": (
         poison.test_filled_after_deflate,
@@ -162,8 +185,6 @@ UNSEEN = {
     "reports-cached-page": "the reference's upper tester keeps no page cache",
     "no-time-limit": "a driver need not hint at any time, and gives all back under pressure",
     "wrong-order-on-return": "the order of a free block is the guest's own",
-    "release-on-stop": "what is released early is written by its next user",
-    "release-without-initialising": "so is this",
 }
 
 
@@ -210,6 +231,15 @@ def test_a_broken_guest_is_found_by_its_requirement(name: str) -> None:
 def test_a_mutant_of_a_guest_exits_1() -> None:
     report = run("mutant:cookie-zero", "hint.driver-form*")
     assert report.exit_status == 1
+
+
+def test_a_driver_that_dies_of_an_answer_has_broken_a_requirement() -> None:
+    (outcome,) = run("mutant:dies-of-bad-answers", "hint.driver-bad-answer[cookie]").outcomes
+    assert outcome.verdict is Verdict.FAIL
+    assert [v.requirement for v in outcome.violations] == [
+        "hint.driver.reset-on-bad-acknowledgement"
+    ]
+    assert "it died: the driver raised AssertionError" in outcome.violations[0].seen
 
 
 def test_a_target_has_the_role_that_it_has() -> None:

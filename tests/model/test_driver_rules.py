@@ -143,6 +143,25 @@ def test_the_balloon_has_one_way_out_and_none_before_the_way_in_is_over() -> Non
         assert made.found == ["balloon.driver.deflate-through-queue"]
 
 
+def test_pages_of_the_balloon_are_not_hinted() -> None:
+    with driver(OwnershipRules) as made:
+        made.say(Offered(Queue.INFLATE, 0, 0, (), (), ONE), Used(Queue.INFLATE, 0, 0, 0, 1))
+        made.hint(1, (PAGE, 0))
+        assert made.found == ["hint.driver.never-name-balloon-pages"]
+
+
+def test_the_memory_of_another_request_is_not_hinted() -> None:
+    with driver(RequestRules) as made:
+        first = made.hint(0, (PAGE, 0), at=0x30000)
+        made.hint(1, (0x30, 0))
+        assert made.found == ["hint.driver.never-name-own-structures"]
+        made.answer(first)
+    with driver(RequestRules) as made:
+        made.answer(made.hint(0, (PAGE, 0), at=0x30000))
+        made.hint(1, (0x30, 0))
+        assert made.found == []
+
+
 def test_request_memory_is_left_alone() -> None:
     with driver(RequestRules) as made:
         made.hint(0, (PAGE, 0), at=0x30000)

@@ -199,7 +199,7 @@ class DriverBench:
         if request.data:  # of pages there are thousands
             said.append(request.data)
         if request.queue is Queue.DEFLATE and Feature.MUST_TELL_HOST in self.device.accepted:
-            self._gone[request.ticket] = intersect(self._in_balloon(), request.blocks)
+            self._gone[request.ticket] = intersect(self._ballooned, request.blocks)
 
     def change_offer(self, offer: Offer) -> None:
         """Make it another device: the driver is to find it so when it is loaded again."""
@@ -495,6 +495,8 @@ class DriverBench:
             self.idle(self.session.limits.rest / 4)
             self.look()
             self.check_kicks()
+            if self.balloon.quiet:  # a slow guest may be about to say how large it is
+                self.run(self._is_said)
             for queue in self.device.queues.values():
                 queue.driver_rests()
         for monitor in self.monitors:
@@ -504,6 +506,9 @@ class DriverBench:
         self.recorder.emit(Settled())
         if violations:
             raise Failed(violations)
+
+    def _is_said(self) -> bool:
+        return self.balloon.size == (self.balloon.actual or 0) or not self.balloon.quiet
 
     def note(self, violations: Iterable[Violation]) -> None:
         """Record what was found: it may lie in memory, which is not in the trace."""

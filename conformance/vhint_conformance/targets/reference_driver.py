@@ -42,6 +42,7 @@ from vhint.guest.wishes import wish_for
 from vhint.ring import GuestMemory
 from vhint.spans import PAGE, Span
 from vhint.trace import Recorder
+from vhint.trace.events import Event, Offered
 from vhint.wire import config
 from vhint.wire.features import Feature, Features
 from vhint.wire.queues import Queue
@@ -93,6 +94,17 @@ ABILITIES = frozenset(
 T = TypeVar("T")
 
 
+class ConfessedRounds(RoundRules):
+    """The rules of a round, of a guest that says itself which pages it has released."""
+
+    def see(self, place: int, event: Event) -> None:
+        """Judge one event; held pages that are supplied once more were not released for that."""
+        if isinstance(event, Offered) and event.queue == Queue.FREE_PAGE:
+            self._offered(event)
+        else:
+            super().see(place, event)
+
+
 class GuestSession(DriverSession):
     """A guest object on a judging device, over memory of its own.
 
@@ -110,7 +122,7 @@ class GuestSession(DriverSession):
         self.device.signal = self._signal
         self._guests_view.before_store = self.device.driver_stores
         self.breaches: list[Breach] = []
-        self.rounds = RoundRules(self.memory)
+        self.rounds = ConfessedRounds(self.memory)
         recorder.listen(self.rounds.see)
         self._turn = 0
         self.guest = self._make_guest(offer, mutation, generation)

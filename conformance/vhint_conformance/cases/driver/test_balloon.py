@@ -104,16 +104,19 @@ def test_inflate_held(bench: DriverBench) -> None:
     "balloon.driver.deflate-only-own",
     "balloon.driver.unacknowledged-kept",
     "balloon.driver.wait-for-inflate",
+    "balloon.driver.wait-for-deflate",
+    "balloon.driver.acknowledgement-matched",
     id="balloon.driver-change-of-mind",
 )
 def test_change_of_mind(bench: DriverBench, before: int) -> None:
     """A target that falls while an inflate request is held brings no deflate of its pages.
 
-    Those that are in the balloon already may be deflated meanwhile, and do not disturb it.
+    Those that are in the balloon already may be deflated meanwhile, and do not disturb it, nor is
+    its answer theirs.
     """
     bench.start(offers.TELL_HOST)
     grow(bench, before)
-    bench.held.add(INFLATE)
+    bench.held.update((INFLATE, DEFLATE))
     bench.set_target(before + 128)
     request = bench.request(INFLATE, DEMAND)
     bench.discard(request)
@@ -123,6 +126,10 @@ def test_change_of_mind(bench: DriverBench, before: int) -> None:
         press(bench)
     bench.stop_if_broken()
     bench.answer(request)
+    bench.idle(0.5)
+    if bench.can(WORK):
+        press(bench)
+    bench.stop_if_broken()
     bench.held.clear()
     bench.run(lambda: bench.balloon.size == 0 and bench.balloon.quiet)
     bench.idle(1.0)

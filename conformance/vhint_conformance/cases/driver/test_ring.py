@@ -181,10 +181,11 @@ def test_avail_event_ignored(bench: DriverBench) -> None:
 
 @driver_case(
     "ring.driver.quiet-when-flags-one",
+    "ring.driver.kick-when-flags-zero",
     id="ring.driver-quiet-when-asked",
 )
 def test_quiet_when_asked(bench: DriverBench) -> None:
-    """Without EVENT_IDX the driver does not notify a device that asks for quiet."""
+    """Without EVENT_IDX the driver is quiet while the device asks for it, and no longer."""
     device = bench.start(offers.NO_EVENT_IDX)
     bench.set_target(16)
     bench.run(lambda: bench.balloon.size == 16)
@@ -209,6 +210,9 @@ def test_quiet_when_asked(bench: DriverBench) -> None:
     device.take_all(INFLATE)
     bench.held.clear()
     bench.idle(1.0)
+    bench.set_target(48)
+    bench.idle(1.0)
+    bench.check_kicks()
 
 
 @driver_case(

@@ -25,6 +25,8 @@ FREE_PAGE = Queue.FREE_PAGE
 FEATURES = (Feature.FREE_PAGE_HINT,)
 FINISH = "free-page-hint.driver.finish-with-stop"
 ID = 0x80000002
+MANY = 1000
+"""Blocks of a round that take their time."""
 
 
 def commands(bench: DriverBench) -> list[int]:
@@ -116,6 +118,8 @@ def test_released_on_done(bench: DriverBench) -> None:
         run_round(bench, command)
         bench.command(DONE.value)
         bench.idle(1.0)
+        if len(bench.hinted) > MANY:
+            break  # page by page, one round is as good as three
     check_all_back(bench, whole, FREE_PAGE)
     check_content(bench, kept, FREE_PAGE)
 
@@ -237,6 +241,7 @@ def test_stopped(bench: DriverBench) -> None:
 @driver_case(
     FINISH,
     "free-page-hint.driver.stop-on-command",
+    "free-page-hint.driver.id-once",
     id="free-page-hint.driver-done-in-round",
     features=FEATURES,
 )
@@ -247,6 +252,8 @@ def test_done_in_round(bench: DriverBench) -> None:
     bench.run(lambda: len(bench.waiting(FREE_PAGE)) >= 2)
     if STOP.value in commands(bench):
         raise NotApplicable("the driver had ended its round by then")
+    bench.device.signal(None)  # with nothing new
+    bench.idle(0.5)
     bench.command(DONE.value)
     bench.idle(1.0)
     bench.held.clear()

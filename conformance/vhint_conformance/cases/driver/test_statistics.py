@@ -67,7 +67,7 @@ def test_polls(bench: DriverBench) -> None:
     for pages in (0, 64, 0):
         bench.set_target(pages)
         bench.idle(0.5)
-        next_buffer(bench, FIRST, polls=3)
+        next_buffer(bench, FIRST, polls=8)
     bench.idle(1.0)
     bench.require(
         len(bench.waiting(STATS)) <= 1,

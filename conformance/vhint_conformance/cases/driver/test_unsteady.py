@@ -33,8 +33,8 @@ TARGETS = (0x1FF, 0x200, 0x0FF, 0x100)
 IDS = (0x8001FFFF, 0x80020000, 0x80020001)
 
 
-TURNS = 36
-"""Before how many things, or moments, more a driver is removed."""
+TURNS = range(0, 120, 7)
+"""After how many things, or moments, more a driver is removed."""
 
 REMOVED = {
     Queue.REPORTING: (offers.REPORTS, "reporting.driver.return-every-page"),
@@ -205,7 +205,7 @@ def test_removed_at_any_time(bench: DriverBench, queue: Queue) -> None:
     """Whatever a driver is about to do when it is removed, the guest has its memory back."""
     device = bench.start(REMOVED[queue][0])
     whole = measure(bench)
-    for turns in range(0, TURNS, 3):
+    for turns in TURNS:
         bench.tester.free(bench.tester.allocate(bench.session.limits.chunk))
         bench.set_target(64 if queue is INFLATE else 0)
         if queue is FREE_PAGE:

@@ -19,16 +19,21 @@ from vhint.guest.profiles.free_page_hint import FreePageHint
 from vhint.guest.profiles.hint_format import Limits
 from vhint.guest.profiles.reporting import Phase, Reporting
 from vhint.guest.requests import Draft
-from vhint.ring import Fault, RingError
+from vhint.ring import Fault, RingError, SplitDriverQueue
 from vhint.wire.bitmap import byte_length
+from vhint.wire.command import CommandId
 from vhint.wire.hint_ack import HEADER_SIZE, Status
 from vhint.wire.queues import Queue
 from vhint_conformance.model.reference_guest import Mutation
 from vhint_conformance.mutants.guest.base import GuestMutant, guest, hinting
+from vhint_conformance.mutants.guest.queues import with_rings
 
 COOKIE_SIZE = 8
 STATUS_AT, COUNT_AT = 8, 12
 """Where status and `processed` stand in an acknowledgement."""
+
+
+DOZEN = 12
 
 
 def reading(change: Callable[[Answer], Answer]) -> Mutation:
@@ -194,6 +199,72 @@ class LosesUnused(FreePageHint):
             self.held = [each for each in self.held if each.used]
 
 
+class EndsBoth(Balloon):
+    """Takes the answer to an inflate request for that to the deflate request as well."""
+
+    def collect(self, queue: Queue) -> None:
+        """End both."""
+        super().collect(queue)
+        batch = self.deflating
+        if queue is Queue.INFLATE and batch and not batch.left:
+            self.deflating = None
+            self._move(batch.pages, PageEvent.USE)
+            self.returning += batch.pages
+
+
+class IdAgain(FreePageHint):
+    """Sends the id of its round again when config space is said to have changed."""
+
+    _again: int | None = None
+
+    def look(self) -> None:
+        """Send it once more."""
+        supplying = self.state is RoundState.SUPPLYING
+        super().look()
+        known = self.round_id
+        if supplying and known not in (None, self._again) and self.port.room(Queue.FREE_PAGE) > 2:
+            self._again = known
+            self._send(CommandId(known or 0))
+
+
+class ReturningLost(Hinting):
+    """Forgets at a reset the blocks that were on their way back."""
+
+    def reset_done(self) -> None:
+        """Forget them."""
+        returning = [each for each in self.requests if each.is_coming_back]
+        super().reset_done()
+        for each in returning:
+            each.to_return = []
+
+
+class OldFlag(SplitDriverQueue):
+    """Goes by the flag that stood in the used ring when it looked last."""
+
+    _flag = 0
+
+    def kick_needed(self) -> bool:
+        """Look at it for the next time."""
+        wanted = super().kick_needed()
+        flag, self._flag = self._flag, self.memory.load16(self.layout.used) & 1
+        return wanted and (self.event_idx or not flag)
+
+
+class FewPolls(RingPort):
+    """Gives a dozen statistics and no more."""
+
+    _given = 0
+
+    def room(self, queue: Queue) -> int:
+        """Say that there is no room for another."""
+        return 0 if queue is Queue.STATS and self._given == DOZEN else super().room(queue)
+
+    def add(self, draft: Draft) -> Request:
+        """Count."""
+        self._given += draft.queue is Queue.STATS
+        return super().add(draft)
+
+
 class FreshStatistics(RingPort):
     """Keeps the figures in the outstanding statistics buffer fresh."""
 
@@ -249,6 +320,18 @@ MUTANTS = (
     _mutant("unused-hints-lost-on-done", "forgets at DONE what the device has not used",
             ("free-page-hint.driver.release-on-remove", "free-page-hint.driver.release-on-done"),
             guest(rounds_kind=LosesUnused)),
+    _mutant("inflate-ends-deflate", "takes a used inflate buffer for the end of its deflate too",
+            ("balloon.driver.wait-for-deflate", "balloon.driver.acknowledgement-matched"),
+            guest(balloon_kind=EndsBoth)),
+    _mutant("id-again-at-interrupt", "sends the id again when config space may have changed",
+            ("free-page-hint.driver.id-once",), guest(rounds_kind=IdAgain)),
+    _mutant("returning-lost-on-reset", "forgets at a reset blocks that are on their way back",
+            ("hint.driver.remove-returns-all", "hint.driver.return-every-acknowledged"),
+            hinting(ReturningLost)),
+    _mutant("flag-of-last-time", "goes by the flag for notifications that it saw the last time",
+            ("ring.driver.kick-when-flags-zero",), with_rings(OldFlag)),
+    _mutant("a-dozen-statistics", "gives a dozen statistics buffers and no more",
+            ("balloon.driver.stats-answer-use",), Mutation(port_kind=FewPolls)),
     _mutant("statistics-kept-fresh", "writes new figures into the buffer that the device has",
             ("ring.driver.no-alter-exposed",),
             Mutation(guest_kind=FreshGuest, port_kind=FreshStatistics)),
