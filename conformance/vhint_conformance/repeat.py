@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -56,6 +57,18 @@ def run(target: str) -> Verdicts:
         return verdicts_of(json.loads(file.read_text(encoding="utf-8")))
 
 
+@contextlib.contextmanager
+def _interrupts_heard() -> Iterator[None]:
+    """Hear SIGINT, which a shell lets what it starts in the background ignore, and SIGTERM."""
+    heard = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @click.command()
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--times", type=click.IntRange(2), default=50, show_default=True)
@@ -63,7 +76,7 @@ def main(targets: tuple[str, ...], times: int) -> None:
     """Judge each of TARGETS so many times, taking turns, and compare; Ctrl-C ends it earlier."""
     runs: dict[str, list[Verdicts]] = {target: [] for target in targets}
     spent: dict[str, float] = dict.fromkeys(targets, 0.0)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), _interrupts_heard():
         for number in range(1, times + 1):
             for target in targets:
                 began = time.monotonic()
