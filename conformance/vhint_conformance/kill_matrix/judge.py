@@ -19,7 +19,7 @@ from vhint_conformance.kill_matrix.result import Kill, Row, Verdict
 from vhint_conformance.kill_matrix.subjects import Subject
 from vhint_conformance.report.model import Outcome
 from vhint_conformance.runner import RunOptions
-from vhint_conformance.selection import Level, level_of
+from vhint_conformance.selection import Level, level_of, matches
 from vhint_conformance.variants import ANY_RINGS, Rings, variant_in
 from vhint_conformance.verdict import Verdict as CaseVerdict
 from vhint_spec import registry
@@ -97,7 +97,7 @@ def judge(subject: Subject, suite: Collection, full: bool = False, killer: str =
     begun = time.monotonic()
     found = _Findings(subject, full)
     if subject.sound and full:
-        subject = replace(subject, rings=ANY_RINGS)
+        subject = replace(subject, rings=ANY_RINGS, concerns=())
     cases = [case for case in suite.cases.values() if _concerns(subject, case)]
     if subject.sound and not full:
         cases = [case for case in cases if case.id not in LAST]
@@ -134,12 +134,13 @@ def _counts(level: Level, requirements: Sequence[str]) -> bool:
 
 
 def _concerns(subject: Subject, case: Case) -> bool:
-    """Whether the subject is judged by a case: by its role, its rings and its level."""
+    """Whether the subject is judged by a case: by its role, its rings, its level and its theme."""
     rings = Rings.PACKED if variant_in(case.id) == Rings.PACKED else Rings.SPLIT
     return (
         case.role is subject.role
         and rings in subject.rings
         and _counts(subject.level, case.requirements)
+        and (not subject.concerns or any(matches(glob, case.id) for glob in subject.concerns))
     )
 
 

@@ -18,7 +18,8 @@ class Subject:
     """One row to be: `target` is what `vhint conform` calls it.
 
     `violates` is empty for what is sound; `machine` is the state machine that sees what cases
-    cannot, if there is one; `rings` are the formats with which it is judged.
+    cannot, if there is one; `rings` are the formats with which it is judged, and `concerns` globs
+    of the cases that are of use for what is sound (none: all).
     """
 
     name: str
@@ -31,6 +32,7 @@ class Subject:
     machine: str = ""
     level: Level = Level.SHOULD
     rings: tuple[Rings, ...] = (Rings.SPLIT,)
+    concerns: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -63,6 +65,7 @@ def _of_sound(sound: Sound) -> Subject:
         sound.target,
         level=sound.level,
         rings=sound.rings,
+        concerns=sound.concerns,
     )
 
 

@@ -42,6 +42,18 @@ IN_ORDER = EVERY_FEATURE | Features.of(Feature.IN_ORDER)
 ABOVE = (Rings.SPLIT,)
 """The rings of what is unusual above them."""
 
+HINTS = ("hint*", "ring.*[[]hinting*", "ring.random-traffic")
+REPORTS = ("reporting.*", "ring.*[[]reporting*", "ring.random-traffic")
+DISCARDS = (
+    *HINTS, *REPORTS, "balloon.*", "free-page-hint.*", "ring.race-*", "ring.full-queue-each",
+)  # fmt: skip
+"""Where devices show what they do with hints, with reports, and with any page they are given."""
+
+NUMBERS = ("virtio.*", "balloon.*", "ring.every-*", "ring.interrupt-*", "ring.random-traffic")
+CONFIG = ("virtio.*", "balloon.*", "free-page-hint.*", "ring.random-traffic")
+ORDER = ("ring.in-order", "virtio.*")
+"""Where the numbers of queues show, the config space, and IN_ORDER."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:
@@ -49,8 +61,8 @@ class Sound:
 
     `target` is what `vhint conform` calls it.  `make_device` is None for those that are targets
     in their own right, and for guests, of which `mutation` says how they are made.  `level` is
-    MUST for what leaves a SHOULD undone.  `rings` are the formats that make a difference: one, if
-    what is unusual is nothing that a ring knows of.
+    MUST for what leaves a SHOULD undone.  `rings` are the formats of rings with which it is judged,
+    and `concerns` globs of the cases in which it can be told from the reference: none means all.
     """
 
     name: str
@@ -62,6 +74,7 @@ class Sound:
     own_target: str = ""
     mutation: Mutation | None = None
     rings: tuple[Rings, ...] = ANY_RINGS
+    concerns: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -417,66 +430,68 @@ SOUND: Mapping[str, Sound] = {
     for sound in (
         Sound("reference", "the reference device, everything offered", own_target="reference"),
         Sound("discards-nothing", "acknowledges every hint and keeps all memory",
-              own_target="reference:discards-nothing", rings=ABOVE),
-        Sound("plain", "inflate and deflate only", own_target="reference:plain"),
+              own_target="reference:discards-nothing", rings=ABOVE, concerns=DISCARDS),
+        Sound("plain", "inflate and deflate only", own_target="reference:plain", rings=ABOVE),
         Sound("spec-fixed", "queue numbers as the standard lists them",
-              own_target="reference:spec-fixed", rings=ABOVE),
+              own_target="reference:spec-fixed", rings=ABOVE, concerns=NUMBERS),
         Sound("host-page-64k", "a host whose pages are 64 KiB",
-              own_target="reference:host-page-64k", rings=ABOVE),
+              own_target="reference:host-page-64k", rings=ABOVE, concerns=DISCARDS),
         Sound("compact-accepted", "numbers queues by what was accepted",
               with_options(offered=without(Feature.STATS_VQ),
-                           queue_mode=QueueMode.COMPACT_ACCEPTED), rings=ABOVE),
-        Sound("queue-of-8", "queues of 8 entries", with_options(queue_size=8)),
+                           queue_mode=QueueMode.COMPACT_ACCEPTED), rings=ABOVE, concerns=NUMBERS),
+        Sound("queue-of-8", "queues of 8 entries", with_options(queue_size=8), rings=ABOVE),
         Sound("queue-of-1024", "queues of 1024 entries",
               with_options(queue_size=1024), rings=ABOVE),
         Sound("no-ring-features", "neither INDIRECT_DESC nor EVENT_IDX",
-              with_options(offered=without(Feature.INDIRECT_DESC, Feature.EVENT_IDX))),
+              with_options(offered=without(Feature.INDIRECT_DESC, Feature.EVENT_IDX)), rings=ABOVE),
         Sound("reporting-only", "reporting as its only optional queue",
               with_options(offered=Features.of(Feature.VERSION_1, Feature.PAGE_REPORTING)),
               rings=ABOVE),
         Sound("hint-limit-1", "takes requests of one entry",
-              with_options(hint_max_count=1), rings=ABOVE),
+              with_options(hint_max_count=1), rings=ABOVE, concerns=HINTS),
         Sound("hint-limit-huge", "takes requests of any count",
-              with_options(hint_max_count=0xFFFFFFFF), rings=ABOVE),
+              with_options(hint_max_count=0xFFFFFFFF), rings=ABOVE, concerns=HINTS),
         Sound("hint-order-9", "takes blocks of 2 MiB and more",
-              with_options(hint_min_order=9), rings=ABOVE),
+              with_options(hint_min_order=9), rings=ABOVE, concerns=HINTS),
         Sound("accepts-half", "accepts every second block and says PARTIAL",
-              serving(Queue.HINTING, AcceptsHalf), rings=ABOVE),
+              serving(Queue.HINTING, AcceptsHalf), rings=ABOVE, concerns=HINTS),
         Sound("accepts-nothing", "accepts no block and says PARTIAL",
-              serving(Queue.HINTING, AcceptsNothing), rings=ABOVE),
+              serving(Queue.HINTING, AcceptsNothing), rings=ABOVE, concerns=HINTS),
         Sound("answers-in-16", "never writes result bits", serving(Queue.HINTING, Shortest),
-              level=Level.MUST, rings=ABOVE),
+              level=Level.MUST, rings=ABOVE, concerns=HINTS),
         Sound("one-result-byte", "writes one byte of result bits",
-              serving(Queue.HINTING, OneResultByte), level=Level.MUST, rings=ABOVE),
+              serving(Queue.HINTING, OneResultByte), level=Level.MUST, rings=ABOVE, concerns=HINTS),
         Sound("inhibits-sometimes", "answers every second hint INHIBITED",
-              serving(Queue.HINTING, InhibitsSometimes), rings=ABOVE),
-        Sound("inhibited", "its host never tolerates a discard", Inhibited, rings=ABOVE),
+              serving(Queue.HINTING, InhibitsSometimes), rings=ABOVE, concerns=HINTS),
+        Sound("inhibited", "its host never tolerates a discard",
+              Inhibited, rings=ABOVE, concerns=DISCARDS),
         Sound("discards-some", "gives every third page back",
-              reclaiming(DiscardsSome), rings=ABOVE),
+              reclaiming(DiscardsSome), rings=ABOVE, concerns=DISCARDS),
         Sound("fills-with-zeros", "fills pages with zeros and keeps them",
-              reclaiming(Zeroes), rings=ABOVE),
+              reclaiming(Zeroes), rings=ABOVE, concerns=DISCARDS),
         Sound("scribbles", "uses pages for itself, as no poison forbids it",
-              _scribbling, rings=ABOVE),
+              _scribbling, rings=ABOVE, concerns=DISCARDS),
         Sound("report-length-written", "writes reported pages and says how much",
-              serving(Queue.REPORTING, WritesPages), level=Level.MUST, rings=ABOVE),
-        Sound("slow-reset", "takes its time to reset", ResetsSlowly),
+              serving(Queue.REPORTING, WritesPages), level=Level.MUST,
+              rings=ABOVE, concerns=REPORTS),
+        Sound("slow-reset", "takes its time to reset", ResetsSlowly, rings=ABOVE),
         Sound("out-of-order", "uses two chains at a time, the later first", LaterFirst),
-        Sound("reversed", "uses everything in reverse", AllInReverse),
-        Sound("in-order", "offers IN_ORDER", with_options(offered=IN_ORDER)),
+        Sound("reversed", "uses everything in reverse", AllInReverse, rings=ABOVE),
+        Sound("in-order", "offers IN_ORDER", with_options(offered=IN_ORDER), concerns=ORDER),
         Sound("in-order-batches", "offers IN_ORDER, and uses a batch by one used element",
-              UsesBatches, rings=ABOVE),
+              UsesBatches, rings=ABOVE, concerns=ORDER),
         Sound("sluggish", "does nothing in most of its steps, and what its host asks for late",
-              Sluggish),
+              Sluggish, rings=ABOVE),
         Sound("polls", "looks at its rings without being notified", NoAvailEvents,
               level=Level.MUST),
         Sound("notifies-freely", "notifies of every buffer, wanted or not", NotifiesFreely,
-              level=Level.MUST),
+              level=Level.MUST, rings=ABOVE),
         Sound("wants-to-be-told", "refuses a driver without MUST_TELL_HOST; queues of one entry",
               with_options(WantsToBeTold, queue_size=1)),
         Sound("asks-for-reset", "asks for a reset when a PFN is not RAM",
-              serving(Queue.INFLATE, AsksForReset), rings=ABOVE),
+              serving(Queue.INFLATE, AsksForReset), rings=ABOVE, concerns=CONFIG),
         Sound("counts-changes-twice", "counts changes of its config space twice; has a target",
-              ChangesGeneration, rings=ABOVE),
+              ChangesGeneration, rings=ABOVE, concerns=CONFIG),
         Sound("guest", "the reference guest, isolating", role=Role.DRIVER,
               own_target="reference"),
         Sound("guest-blocking", "a guest that stops its allocator for every hint",
