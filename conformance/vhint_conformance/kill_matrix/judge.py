@@ -81,7 +81,7 @@ def stages(subject: Subject, cases: Iterable[Case], killer: str = "") -> list[li
     first: list[str] = []
     rest: list[str] = []
     for case in sorted(cases, key=lambda case: case.id in LAST):
-        if case.id == killer:
+        if case.id == killer and case.id not in LAST:
             before.append(case.id)
         else:
             (first if wanted.intersection(case.requirements) else rest).append(case.id)
