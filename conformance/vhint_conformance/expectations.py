@@ -11,6 +11,7 @@ A file looks like this:
     link = "https://gitlab.com/qemu-project/qemu/-/issues/0"
     message = "before DRIVER_OK"                 # optional: part of the failure's text
     versions = ">=5.1,<11"                       # optional: PEP 440, the target's version
+    shows = "sometimes"                          # optional: a pass is no news either
 
 How it is judged:
 
@@ -22,6 +23,7 @@ How it is judged:
 * Any other expectation speaks of requirements.  It is out of date, and the run fails, if nobody
   violated those requirements, some case that checks one of them passed, and none is left that
   could have: deselected, interrupted, inconclusive, errored or failed for another reason.
+* One that shows only sometimes is never out of date.
 * An expectation for other versions of the target does not exist; if the target's version cannot
   be told, neither does one that names versions.
 * Only a failure can be expected: `inconclusive` and `error` stay what they are.
@@ -49,7 +51,8 @@ from vhint_conformance.targets.pair import PairTarget
 
 SCHEMA = "vhint-expectations/1"
 REQUIRED = ("slug", "reason", "link")
-OPTIONAL = ("message", "versions")
+OPTIONAL = ("message", "versions", "shows")
+SOMETIMES = "sometimes"
 
 
 class ExpectationsError(ValueError):
@@ -66,6 +69,7 @@ class Expectation:
     message: str = ""
     versions: str = ""
     source: str = ""
+    shows: str = ""
 
     def covers(self, case: str, violation: Violation) -> bool:
         """Whether it expects this violation in this case."""
@@ -148,7 +152,8 @@ def covering(
 
 def naming(expectations: Iterable[Expectation], case: str) -> Expectation | None:
     """Return the first expectation that says that this case fails, whatever it checks."""
-    return next((item for item in expectations if matches(item.slug, case)), None)
+    named = (item for item in expectations if matches(item.slug, case))
+    return next((item for item in named if item.shows != SOMETIMES), None)
 
 
 def unknown(
@@ -185,7 +190,7 @@ def out_of_date(
     broken = set(violated)
     refuted = []
     for item in expectations:
-        if any(matches(item.slug, case) for case in cases):
+        if item.shows == SOMETIMES or any(matches(item.slug, case) for case in cases):
             continue  # it names cases, and each of those was judged by itself
         checking = [
             case
@@ -223,6 +228,9 @@ def _entry(path: Path, line: int, entry: Mapping[str, object]) -> Expectation:
         if not isinstance(value, str) or not value.strip():
             raise ExpectationsError(f"{where}: `{key}` must be text; seen {value!r}")
         values[key] = value
+    if values.get("shows", SOMETIMES) != SOMETIMES:
+        seen = values["shows"]
+        raise ExpectationsError(f'{where}: `shows` is {seen!r}; expected "{SOMETIMES}" or nothing')
     try:
         SpecifierSet(values.get("versions", ""))
     except InvalidSpecifier as error:

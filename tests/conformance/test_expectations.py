@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def test_no_entries_is_a_valid_file(tmp_path: Path) -> None:
         (HEAD + ENTRY.replace('"known"', "3"), "`reason` must be text; seen 3"),
         (HEAD + ENTRY.replace('"known"', '" "'), "`reason` must be text"),
         (HEAD + ENTRY + 'versions = "about 7"\n', "`versions` is 'about 7'"),
+        (HEAD + ENTRY + 'shows = "never"\n', "`shows` is 'never'; expected \"sometimes\""),
         (HEAD + "expect = 3\n", "write [[expect]]"),
         (HEAD + "expects = 3\n", "unknown key 'expects'"),
         (b"\xff\xfe", "not UTF-8 text (byte 0)"),
@@ -148,6 +150,17 @@ def test_an_expectation_about_a_requirement_is_refuted_only_by_a_complete_run(
 def test_one_that_names_a_case_is_left_to_the_case() -> None:
     passed = dict.fromkeys(CASES, Verdict.PASS)
     assert expect.out_of_date([Expectation("c.*", "r", "l")], CASES, passed, []) == ()
+
+
+def test_what_shows_sometimes_is_refuted_by_no_pass() -> None:
+    cases, passed = {"a.b": ("x.y",)}, {"a.b": Verdict.PASS}
+    for slug in ("a.b", "x.y"):
+        always = Expectation(slug, "r", "l")
+        now_and_then = replace(always, shows="sometimes")
+        assert expect.naming([now_and_then], "a.b") is None
+        assert expect.out_of_date([now_and_then], cases, passed, ()) == ()
+    assert expect.naming([Expectation("a.b", "r", "l")], "a.b") is not None
+    assert expect.out_of_date([always], cases, passed, ()) == (always,)
 
 
 def test_one_that_names_nothing_is_a_complaint() -> None:

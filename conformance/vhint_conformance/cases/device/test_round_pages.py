@@ -339,6 +339,7 @@ def test_reset(bench: Bench) -> None:
     blocks, late = bench.blocks(6), bench.blocks(2)
     hints.hint(blocks[:4])
     hints.hint(blocks[4:], wait=False)
+    bench.stake = RESET
     bench.reset()
     bench.observe()
     hints.write(blocks, RESET)
